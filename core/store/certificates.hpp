@@ -1,0 +1,67 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/db/executor.hpp"
+#include "core/domain/certificate.hpp"
+#include "core/store/page.hpp"
+
+namespace certctl::store::certificates {
+
+/// Row and target mappings. Throws db::UniqueViolation (`managed_certificates_name_key`, `…_pkey`) and
+/// db::ForeignKeyViolation.
+void insert(db::Executor db, const domain::Certificate& certificate);
+
+std::optional<domain::Certificate> find(db::Executor db, const std::string& id);
+/// As find(), and holds the row until the transaction ends.
+std::optional<domain::Certificate> find_for_update(db::Executor db, const std::string& id);
+
+struct Filter {
+  std::string status, environment, owner_id, team_id, issuer_id, profile_id, agent_id;
+  std::optional<Time> expires_before, expires_after, created_after, updated_after;
+  std::string sort = "created_at";  ///< a column of `kSortColumns`
+  bool descending = false;
+};
+/// Wire name of a sort key → column; empty: unknown.
+std::string sort_column(std::string_view key);
+Page<domain::Certificate> list(db::Executor db, const Filter& filter, const PageRequest& page);
+
+/// The fields that PUT may change; false: no such row.
+bool update(db::Executor db, const domain::Certificate& certificate);
+void replace_targets(db::Executor db, const std::string& id, const std::vector<std::string>& target_ids);
+
+/// Maps one more target; nothing happens if it is mapped.
+void add_target(db::Executor db, const std::string& id, const std::string& target_id);
+
+/// `status` changes only from one of `from`; false: it was in none of them.
+bool change_status(db::Executor db, const std::string& id, const std::vector<std::string>& from, domain::CertificateStatus to);
+
+/// The agents that can make this certificate's key: owners of its live targets, not retired. `live`: heartbeat not
+/// older than 5 minutes.
+struct KeyHolder {
+  std::string agent_id;
+  bool live = false;
+};
+std::vector<KeyHolder> key_holders(db::Executor db, const std::string& id);
+
+/// After an issuance ended without a version: the status that the dates give, `Failed` without a version.
+void settle_status(db::Executor db, const std::string& id, const std::string& last_error);
+void set_renew_not_before(db::Executor db, const std::string& id, Time time);
+
+/// Dates, current version and status after an issuance. False: revoked or archived meanwhile, nothing changed.
+struct Renewed {
+  std::string id, version_id;
+  Time not_after{};
+  Time renewed_at{};
+  std::optional<Time> renew_after;
+  std::string renewal_source;
+};
+bool activate(db::Executor db, const Renewed& renewed);
+
+/// Recomputes `deployment_state` from the mappings (lifecycle §8) for the current version.
+void roll_up_deployment(db::Executor db, const std::string& id);
+void set_last_deployment(db::Executor db, const std::string& id, Time at);
+
+}  // namespace certctl::store::certificates
