@@ -1,6 +1,6 @@
 #pragma once
 
-#include <openssl/types.h>
+#include <openssl/x509.h>
 
 #include <memory>
 #include <optional>
