@@ -55,12 +55,22 @@ void read_column(const db::Row& row, int column, T& to) {
   }
 }
 
+/// The result's column for each described member of T, in the members' order; −1: none of that name.
+template <domain::Described T>
+std::vector<int> columns_of(const db::Result& result) {
+  std::vector<int> columns;
+  boost::mp11::mp_for_each<domain::MembersOf<T>>([&](auto d) { columns.push_back(result.column(d.name).value_or(-1)); });
+  return columns;
+}
+
 /// Members without a column of their name keep their default.
 template <domain::Described T>
-T from_row(const db::Row& row) {
+T from_row(const db::Row& row, const std::vector<int>& columns) {
   T object{};
+  std::size_t member = 0;
   boost::mp11::mp_for_each<domain::MembersOf<T>>([&](auto d) {
-    if (const auto column = row.column(d.name)) read_column(row, *column, object.*d.pointer);
+    const int column = columns[member++];
+    if (column >= 0) read_column(row, column, object.*d.pointer);
   });
   return object;
 }
@@ -68,15 +78,16 @@ T from_row(const db::Row& row) {
 template <domain::Described T>
 std::vector<T> from_rows(const db::Result& result) {
   std::vector<T> out;
-  out.reserve(result.size());
-  for (const auto& row : result) out.push_back(from_row<T>(row));
+  out.reserve(std::size_t(result.size()));
+  const auto columns = columns_of<T>(result);
+  for (const auto& row : result) out.push_back(from_row<T>(row, columns));
   return out;
 }
 
 template <domain::Described T>
 std::optional<T> from_first(const db::Result& result) {
   if (result.empty()) return std::nullopt;
-  return from_row<T>(result[0]);
+  return from_row<T>(result[0], columns_of<T>(result));
 }
 
 /// JSON text of a list or map, for a jsonb parameter.
