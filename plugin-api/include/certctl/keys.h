@@ -110,6 +110,7 @@ enum {
   CERTCTL_KEY_FORCE = CERTCTL_INT | 0x308, /* install even what is installed already */
   CERTCTL_KEY_EXPECTED_SHA256 = CERTCTL_BYTES | 0x309, /* of the leaf's DER */
   CERTCTL_KEY_EXPECTED_SERIAL = CERTCTL_TEXT | 0x30a,  /* lower hex */
+  CERTCTL_KEY_STATE_DIR = CERTCTL_TEXT | 0x30b, /* absolute; the host's own folder for locks and journals of deployments */
   /* out */
   CERTCTL_KEY_TARGET_ADDRESS = CERTCTL_TEXT | 0x320,
   CERTCTL_KEY_DEPLOYMENT_ID = CERTCTL_TEXT | 0x321,
