@@ -15,27 +15,34 @@ report_build() {
   if [[ $last ]]; then printf '%s' "${last//[\[\]]/}"; else printf 'configuring'; fi
 }
 
-# build PRESET [TARGET…]: without targets everything. Sets BUILD_DIR.
-build() {
-  local preset=$1 log
-  shift
-  BUILD_DIR=$ROOT/build/$preset
-  log=$BUILD_DIR/build.log
-  mkdir -p "$BUILD_DIR"
-  : >"$log"
-  if [[ ! -e $BUILD_DIR/build.ninja ]]; then
-    with_progress "$log" report_build cmake -S "$ROOT" --preset "$preset" || {
-      show_tail "$log" 25
-      fail "CMake could not configure the preset $preset" 'correct what it names; rm -rf the build folder starts anew' "$log"
-    }
+# configure PRESET: sets BUILD_DIR and brings its build.ninja up to date.
+configure() {
+  BUILD_DIR=$ROOT/build/$1
+  BUILD_LOG=$BUILD_DIR/build.log
+  mkdir -p "$BUILD_DIR" 2>/dev/null && [[ -w $BUILD_DIR ]] ||
+    fail "$BUILD_DIR cannot be written" "another account built here: remove $ROOT/build or give it to $(id -un)"
+  : >"$BUILD_LOG"
+  if [[ -e $BUILD_DIR/build.ninja ]]; then
+    set -- ninja -C "$BUILD_DIR" build.ninja  # a no-op unless a CMake file changed
+  else
+    set -- cmake -S "$ROOT" --preset "$1"
   fi
-  local before=$SECONDS
-  NINJA_STATUS='[%p %f/%t] ' with_progress "$log" report_build \
-    cmake --build "$BUILD_DIR" --parallel "$(build_jobs)" ${@:+--target "$@"} || {
-    explain_build_failure "$log"
+  with_progress "$BUILD_LOG" report_build "$@" || {
+    show_tail "$BUILD_LOG" 25
+    fail "CMake could not configure $BUILD_DIR" "correct what it names; rm -rf $BUILD_DIR starts anew" "$BUILD_LOG"
   }
+}
+
+# compile [TARGET…]: after configure; without targets everything.
+compile() {
+  local before=$SECONDS
+  NINJA_STATUS='[%p %f/%t] ' with_progress "$BUILD_LOG" report_build ninja -C "$BUILD_DIR" -j "$(build_jobs)" "$@" ||
+    explain_build_failure "$BUILD_LOG"
   if ((SECONDS - before < 2)); then step_note 'nothing to do'; fi
 }
+
+# The plugins that the build makes, as ninja names them: plugins/<kind>/<name>.so
+plugin_outputs() { ninja -C "$BUILD_DIR" -t targets all | sed -nE 's|^(plugins/[a-z]+/[a-z0-9_-]+\.so): [A-Z].*|\1|p'; }
 
 explain_build_failure() {
   clear_progress

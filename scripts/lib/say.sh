@@ -12,7 +12,7 @@ STEP_NOTE=''
 SAID_FAILURE=''
 
 [[ -t 1 ]] && SAY_TERMINAL=1 || SAY_TERMINAL=''
-SAY_LAST_PROGRESS=0
+SAY_LAST_PROGRESS=${STEP_STARTED:-0}
 
 now_us() { printf '%s' "${EPOCHREALTIME/./}"; }
 
@@ -36,6 +36,7 @@ clear_progress() { if [[ $SAY_TERMINAL ]]; then printf '\r\033[K'; fi; }
 step() {
   STEP_TITLE=$1 STEP_STARTED=$(now_us) STEP_NOTE=''
   shift
+  SAY_LAST_PROGRESS=$STEP_STARTED
   progress ''
   "$@"
   clear_progress
@@ -49,7 +50,7 @@ progress() {
   if [[ $SAY_TERMINAL ]]; then
     printf '\r\033[K  ..  %-46s %9s  %s' "$STEP_TITLE" "$(elapsed_since "$STEP_STARTED")" "$1"
   elif (($(now_us) - SAY_LAST_PROGRESS > 15000000)); then
-    ((SAY_LAST_PROGRESS == 0)) || printf '  ..  %-46s %9s  %s\n' "$STEP_TITLE" "$(elapsed_since "$STEP_STARTED")" "$1"
+    printf '  ..  %-46s %9s  %s\n' "$STEP_TITLE" "$(elapsed_since "$STEP_STARTED")" "$1"
     SAY_LAST_PROGRESS=$(now_us)
   fi
 }
