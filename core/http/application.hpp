@@ -23,8 +23,8 @@ class Application {
  public:
   virtual ~Application() = default;
 
-  /// The head has been read. I/O thread: must not block. Sets request_id, route, body_limit; an answer refuses the
-  /// request before its body is read.
+  /// The head has been read. I/O thread: must not block. Sets route and body_limit (0: the listener's own); an
+  /// answer refuses the request before its body is read.
   virtual std::optional<Response> on_head(Request& request) = 0;
   /// Pool thread, before the body is read: authentication and what follows from it.
   virtual std::optional<Response> admit(Request& request) = 0;

@@ -40,7 +40,7 @@ struct Request {
   std::map<std::string, std::string, std::less<>> parameters;   ///< of the route's pattern
   const Route* route = nullptr;                                 ///< lives as long as the router; nullptr: no such endpoint
 
-  std::string request_id;     ///< ours, the X-Request-ID of the answer
+  std::string request_id;     ///< ours (the listener makes it), the X-Request-ID of the answer
   IpAddress remote;           ///< the client: the peer, or what a trusted proxy says
   IpAddress peer;             ///< the other end of the connection
   bool from_trusted_proxy = false;
@@ -51,6 +51,8 @@ struct Request {
 
   /// A handler whose transaction holds this call's audit event sets it, so that the chain writes no second one.
   bool audited = false;
+  bool authenticated = false;    ///< the credential check was passed; with AuthType::none by nobody in particular
+  Headers answer_headers;        ///< fields that the answer will carry whoever makes it (`RateLimit-*`)
 
   /// A parameter of the route's pattern; asking for one that the pattern lacks is a defect (std::logic_error).
   const std::string& parameter(std::string_view name) const;

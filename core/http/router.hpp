@@ -32,6 +32,7 @@ struct RouteOptions {
   /// Auth::agent: which path parameter holds the agent id that the caller's key must belong to; empty: the service
   /// checks ownership itself (an agent's own jobs).
   std::string agent_parameter = "id";
+  bool enroll = false;          ///< open to keys that may only make enrolment tokens
   int success = 200;            ///< documented status
   std::string area;             ///< `certificates`, `agents`, …
   std::string summary;          ///< one line
