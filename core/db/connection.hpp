@@ -21,7 +21,7 @@ namespace certctl::db {
 struct ConnectionSettings {
   std::string application_name = "certctl";
   std::chrono::milliseconds statement_timeout = std::chrono::seconds(30);  ///< zero: none
-  const Secret* password = nullptr;  ///< used when the target has none
+  const Secret* password = nullptr;                                        ///< used when the target has none
   bool require_tls = false;
 };
 
@@ -32,8 +32,8 @@ struct Notification {
 
 /// One session. Not thread-safe. After ConnectionLost it is of no further use.
 ///
-/// Every exchange is a pipeline of its own with one sync: a batch costs one round trip, preparing included. Nothing waits
-/// longer than the statement timeout and some seconds, even on a server that has stopped answering.
+/// Every exchange is a pipeline of its own with one sync: a batch costs one round trip, preparing included. Nothing
+/// waits longer than the statement timeout and some seconds, even on a server that has stopped answering.
 class Connection {
  public:
   /// Throws ConnectionLost; the reason is libpq's, without the password.
@@ -47,6 +47,8 @@ class Connection {
     const Statement one = statement(sql, args...);
     return std::move(exchange({&one, 1}).front());
   }
+  /// Gives up at `timeout` sharp, whatever the server does; meant for health checks.
+  Result run_within(std::chrono::milliseconds timeout, std::string_view sql);
   /// Throws the first failure, after having read all answers.
   std::vector<Result> exchange(std::span<const Statement> statements);
   /// Several statements in one text, unprepared, as one implicit transaction.
@@ -74,13 +76,17 @@ class Connection {
   void wait_for_result(Deadline deadline);
   Deadline deadline() const;
   [[noreturn]] void lost(std::string_view fallback);
-  [[noreturn]] void fail(SqlError::Report report);
+  struct Failure;
+  [[noreturn]] void fail(Failure failure);
 
-  struct Close { void operator()(pg_conn* connection) const; };
+  struct Close {
+    void operator()(pg_conn* connection) const;
+  };
   std::unique_ptr<pg_conn, Close> handle_;
   std::unordered_map<std::string, std::string> prepared_;  ///< statement text → name
   std::uint64_t next_name_ = 0;
   std::chrono::milliseconds timeout_;
+  std::optional<Deadline> sharp_deadline_;
   bool broken_ = false;
   bool commit_in_doubt_ = false;  ///< the server warned that it committed without its replicas
 };

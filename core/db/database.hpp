@@ -33,10 +33,10 @@ struct DatabaseOptions {
   std::chrono::milliseconds lifetime = std::chrono::hours(1);  ///< ± 10 %
   std::chrono::milliseconds statement_timeout = std::chrono::seconds(30);
   /// Asked for each new connection when the target names no password, so that it can be rotated without a restart.
-  std::function<Secret()> password;
-  bool require_tls = false;  ///< refuse a connection without TLS (unix sockets excepted)
+  std::function<Secret()> password = {};
+  bool require_tls = false;           ///< refuse a connection without TLS (unix sockets excepted)
   std::string instance_id = "local";  ///< owner of outbox rows
-  std::vector<std::string> capabilities_off;
+  std::vector<std::string> capabilities_off = {};
 };
 
 /// Who may use the last connections of the pool.
@@ -49,12 +49,13 @@ struct TransactionOptions {
   std::chrono::milliseconds statement_timeout{0};
   /// Asked when the answer to COMMIT was lost: true, the work is committed; false, it is not and may be run again.
   /// Empty: CommitUnknown goes to the caller.
-  std::function<bool(Database&)> settle;
+  std::function<bool(Database&)> settle = {};
 };
 
 /// Statements between BEGIN and COMMIT; lives inside Database::transaction() on one thread.
 class Transaction {
  public:
+  ~Transaction();  ///< rolls back what was not committed
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
@@ -75,11 +76,11 @@ class Transaction {
   Transaction(Database& database, Connection& connection, const TransactionOptions& options);
   std::vector<Result> run_batch(std::span<const Statement> statements);
   void commit();
-  void roll_back() noexcept;
 
   Database& database_;
   Connection& connection_;
   const TransactionOptions& options_;
+  const std::chrono::milliseconds usual_timeout_;
   bool begun_ = false;
   std::vector<std::string> wake_topics_;
   std::vector<std::string> wake_keys_;
@@ -98,8 +99,8 @@ struct PoolStatistics {
 };
 
 /// A pool of connections to one database. Thread-safe. Statements are prepared on demand on each connection, keyed by
-/// their text. Errors: SqlError and its kin, ConnectionLost, CommitUnknown; Error(unavailable) when no connection was to
-/// be had in time.
+/// their text. Errors: SqlError and its kin, ConnectionLost, CommitUnknown; Error(unavailable) when no connection was
+/// to be had in time.
 class Database {
  public:
   /// Connects when first used.
@@ -155,7 +156,10 @@ class Database {
  private:
   friend class Transaction;
   friend class WakeUps;
+  enum class Outcome { committed, rolled_back, unknown };
   Result run_statement(const Statement& statement, Priority priority);
+  std::optional<Result> try_statement(const Statement& statement, Priority priority, bool last);
+  Outcome try_transaction(const TransactionOptions& options, const std::function<void(Transaction&)>& body, bool last);
   void run_transaction(const TransactionOptions& options, const std::function<void(Transaction&)>& body);
   void pause_before_retry(int attempt);
   /// Told after each commit that wrote outbox rows.

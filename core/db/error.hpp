@@ -31,11 +31,17 @@ class SqlError : public Error {
 };
 
 /// 23505
-class UniqueViolation : public SqlError { using SqlError::SqlError; };
+class UniqueViolation : public SqlError {
+  using SqlError::SqlError;
+};
 /// 23503: the parent is missing, or the row still has children.
-class ForeignKeyViolation : public SqlError { using SqlError::SqlError; };
+class ForeignKeyViolation : public SqlError {
+  using SqlError::SqlError;
+};
 /// 23514: a CHECK, or a trigger that guards like one (constraint() is empty then).
-class CheckViolation : public SqlError { using SqlError::SqlError; };
+class CheckViolation : public SqlError {
+  using SqlError::SqlError;
+};
 
 /// Throws the class that fits the SQLSTATE.
 [[noreturn]] void raise(SqlError::Report report);

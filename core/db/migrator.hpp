@@ -35,7 +35,8 @@ class Migrator {
   explicit Migrator(Database& database, std::span<const Migration> migrations = embedded_migrations());
 
   /// Reads only. Throws Error(conflict): the database is newer than the program (code `database_newer`, names both
-  /// numbers), an applied file was edited (`migration_edited`), or the schema is of a foreign origin (`foreign_schema`).
+  /// numbers), an applied file was edited (`migration_edited`), or the schema is of a foreign origin
+  /// (`foreign_schema`).
   MigrationStatus status();
 
   /// Applies what is pending; returns how many. Throws as status(), SqlError of a failing file, or Error(unavailable)

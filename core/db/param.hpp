@@ -13,8 +13,8 @@
 
 namespace certctl::db {
 
-/// One value of a statement. The server infers its type from the place where it stands; cast in SQL (`$1::text[]`) where
-/// it cannot. Text with U+0000 is refused with Error(invalid): PostgreSQL cannot store it.
+/// One value of a statement. The server infers its type from the place where it stands; cast in SQL (`$1::text[]`)
+/// where it cannot. Text with U+0000 is refused with Error(invalid): PostgreSQL cannot store it.
 class Param {
  public:
   Param(std::nullptr_t) : null_(true) {}
@@ -24,15 +24,14 @@ class Param {
   Param(const char* text) : Param(std::string_view(text)) {}
   Param(bool flag) : value_(flag ? "t" : "f") {}
   template <std::integral I>
-    requires(!std::same_as<I, bool> && !std::same_as<I, char>)
-  Param(I number) : value_(std::to_string(number)) {}
+  requires(!std::same_as<I, bool> && !std::same_as<I, char>) Param(I number) : value_(std::to_string(number)) {}
   Param(double number);
-  Param(Time time);                           ///< timestamptz; Time::max() is `infinity`, Time::min() `-infinity`
-  Param(Duration duration);                   ///< interval
-  Param(const Bytes& bytes);                  ///< bytea
-  Param(const json::Raw& json);               ///< jsonb
-  Param(const std::vector<std::string>& texts);        ///< text[]
-  Param(const std::vector<std::int64_t>& numbers);     ///< bigint[]
+  Param(Time time);                                 ///< timestamptz; Time::max() is `infinity`, Time::min() `-infinity`
+  Param(Duration duration);                         ///< interval
+  Param(const Bytes& bytes);                        ///< bytea
+  Param(const json::Raw& json);                     ///< jsonb
+  Param(const std::vector<std::string>& texts);     ///< text[]
+  Param(const std::vector<std::int64_t>& numbers);  ///< bigint[]
   template <typename T>
   Param(const std::optional<T>& value) : Param(nullptr) {
     if (value) *this = Param(*value);

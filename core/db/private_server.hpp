@@ -23,12 +23,12 @@ struct PrivateServerOptions {
   std::vector<std::string> client_accounts;
   std::string shared_buffers = "128MB";
   int max_connections = 35;
-  std::map<std::string, std::string> extra;  ///< further settings; win over ours
+  std::map<std::string, std::string> extra;                            ///< further settings; win over ours
   std::chrono::milliseconds start_timeout = std::chrono::seconds(60);  ///< extended while recovery makes progress
 
   /// Called from the supervisor's thread: be short.
-  std::function<void()> on_ready;                          ///< after each start but the first
-  std::function<void()> on_down;                           ///< PostgreSQL ended without being told to
+  std::function<void()> on_ready;                            ///< after each start but the first
+  std::function<void()> on_down;                             ///< PostgreSQL ended without being told to
   std::function<void(const std::string& reason)> on_failed;  ///< given up: five ends in ten minutes, or damaged data
 };
 

@@ -53,7 +53,7 @@ class Row {
   std::vector<std::string> texts(Column column) const;  ///< text[]; NULL elements read as ""
   Bytes bytes(Column column) const;                     ///< bytea
   std::optional<Bytes> optional_bytes(Column column) const;
-  json::Raw json(Column column) const;                  ///< NULL reads as `{}`
+  json::Raw json(Column column) const;  ///< NULL reads as `{}`
   std::optional<json::Raw> optional_json(Column column) const;
 
  private:
@@ -94,7 +94,10 @@ class Result {
     using reference = Row;
     Iterator(const Result* result, int row) : result_(result), row_(row) {}
     Row operator*() const { return (*result_)[row_]; }
-    Iterator& operator++() { ++row_; return *this; }
+    Iterator& operator++() {
+      ++row_;
+      return *this;
+    }
     void operator++(int) { ++row_; }
     bool operator==(const Iterator& other) const { return row_ == other.row_; }
 
