@@ -6,6 +6,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/base/json.hpp"
 #include "core/plugin/fields.hpp"
@@ -25,10 +26,15 @@ class Cancellation {
   /// An eventfd that becomes readable when cancelled; made at the first use. -1: the process has no descriptor left.
   int descriptor();
 
+  /// Cancelled together with `parent` from now on, until detached.
+  void follow(Cancellation& parent);
+  void unfollow(Cancellation& parent);
+
  private:
   mutable std::mutex mutex_;
   bool cancelled_ = false;
   int descriptor_ = -1;
+  std::vector<Cancellation*> followers_;
 };
 
 /// What one call of an operation carries.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,7 +29,9 @@ class Host {
   /// Looks for `*.so` in `issuers/`, `targets/`, `notifiers/` below each folder, in the order given; of two connectors
   /// with one kind and type the first wins. Files that cannot be used are in refusals(); never throws for them. A folder
   /// that does not exist is skipped.
-  Host(std::vector<std::string> folders, std::shared_ptr<const Clock> clock);
+  /// `overdue`: how long after its deadline a call may still run before its instance is given up.
+  Host(std::vector<std::string> folders, std::shared_ptr<const Clock> clock,
+       std::chrono::milliseconds overdue = std::chrono::seconds(10));
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -40,6 +43,10 @@ class Host {
   /// Sorted by type.
   std::vector<const Connector*> connectors(std::string_view kind) const;
   const std::vector<Refusal>& refusals() const;
+
+  /// Before the program exits, when no call runs any more: later calls end as cancelled, and each library's `deinit`
+  /// runs. Not needed for a program that just ends.
+  void close();
 
  private:
   struct State;
