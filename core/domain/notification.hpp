@@ -24,6 +24,7 @@ struct Notification {
   std::optional<Time> read_at;
   std::optional<bool> delivered;
   OptionalText provider_ref;
+  OptionalText event_id;  ///< shared by the messages of one event
   Time created_at{};
   Hidden<std::string> incident_id;
   Hidden<json::Raw> payload;
@@ -33,7 +34,7 @@ struct Notification {
 };
 BOOST_DESCRIBE_STRUCT(Notification, (),
                       (id, type, certificate_id, channel, recipient, message, sent_at, status, error, retry_count,
-                       next_retry_at, last_error, subject, severity, read_at, delivered, provider_ref, created_at,
+                       next_retry_at, last_error, subject, severity, read_at, delivered, provider_ref, event_id, created_at,
                        incident_id, payload, channel_id, lease_owner, fence))
 
 }  // namespace certctl::domain
