@@ -151,15 +151,92 @@ void RequestParser::allow_body(std::uint64_t limit) {
 
 std::string RequestParser::take_body() { return std::move(beast_->parser.get().body()); }
 
-std::string serialize_head(const Response& response) {
-  beast::http::response<beast::http::empty_body> head;
-  head.version(11);
-  head.result(unsigned(response.status));
-  const auto reason = reason_phrase(response.status);
-  head.reason(beast::string_view(reason.data(), reason.size()));
-  for (const auto& field : response.headers) head.insert(field.name, field.value);
+struct ResponseParser::Beast {
+  std::optional<beast::http::response_parser<beast::http::string_body>> parser;
+};
 
-  beast::http::response_serializer<beast::http::empty_body> serializer(head);
+ResponseParser::ResponseParser(std::uint64_t header_limit, std::uint64_t body_limit, bool head_request)
+    : beast_(std::make_unique<Beast>()), header_limit_(header_limit), body_limit_(body_limit), head_request_(head_request) {
+  reset();
+}
+
+ResponseParser::~ResponseParser() = default;
+
+void ResponseParser::reset() {
+  auto& parser = beast_->parser.emplace();
+  parser.header_limit(std::uint32_t(header_limit_));
+  parser.body_limit(body_limit_);
+  parser.skip(head_request_);
+}
+
+void ResponseParser::fail(int status, std::string message) {
+  state_ = State::failed;
+  fault_ = {status, std::move(message)};
+}
+
+std::size_t ResponseParser::feed(std::string_view bytes) {
+  std::size_t taken = 0;
+  while ((state_ == State::head || state_ == State::body) && taken < bytes.size()) {
+    started_ = true;
+    auto& parser = *beast_->parser;
+    boost::system::error_code error;
+    const std::size_t step = parser.put(asio::const_buffer(bytes.data() + taken, bytes.size() - taken), error);
+    taken += step;
+    if (error && error != beast::http::error::need_more) {
+      const auto fault = fault_of(error);
+      fail(fault.status, error.message());
+      break;
+    }
+    if (state_ == State::head && parser.is_header_done()) {
+      const int status = int(parser.get().result_int());
+      if (status < 200 && status != 101) {
+        reset();
+        continue;
+      }
+      parser.eager(true);
+      state_ = State::body;
+    }
+    if (state_ == State::body && parser.is_done()) state_ = State::complete;
+    if (error == beast::http::error::need_more || step == 0) {
+      if (bytes.size() - taken > header_limit_) fail(400, "header fields are too large");
+      break;
+    }
+  }
+  return taken;
+}
+
+void ResponseParser::end_of_stream() {
+  if (state_ != State::body && state_ != State::head) return;
+  boost::system::error_code error;
+  if (state_ == State::body) beast_->parser->put_eof(error);
+  if (state_ == State::head || error || !beast_->parser->is_done()) return fail(400, "the answer is cut off");
+  state_ = State::complete;
+}
+
+bool ResponseParser::keep_alive() const { return state_ == State::complete && beast_->parser->keep_alive(); }
+
+int ResponseParser::status() const { return int(beast_->parser->get().result_int()); }
+
+Headers ResponseParser::headers() const {
+  Headers headers;
+  for (const auto& field : beast_->parser->get()) {
+    headers.add({field.name_string().data(), field.name_string().size()}, {field.value().data(), field.value().size()});
+  }
+  return headers;
+}
+
+std::string ResponseParser::take_body() { return std::move(beast_->parser->get().body()); }
+
+namespace {
+
+template <typename Message>
+void add_fields(Message& head, const Headers& headers) {
+  for (const auto& field : headers) head.insert(field.name, field.value);
+}
+
+template <bool IsRequest>
+std::string serialize(beast::http::message<IsRequest, beast::http::empty_body>& head) {
+  beast::http::serializer<IsRequest, beast::http::empty_body> serializer(head);
   serializer.split(true);
   std::string bytes;
   boost::system::error_code error;
@@ -169,8 +246,29 @@ std::string serialize_head(const Response& response) {
       serializer.consume(beast::buffer_bytes(buffers));
     });
   }
-  if (error) throw internal("HTTP response head cannot be written: " + error.message());
+  if (error) throw internal("HTTP head cannot be written: " + error.message());
   return bytes;
+}
+
+}  // namespace
+
+std::string serialize_head(const Response& response) {
+  beast::http::response<beast::http::empty_body> head;
+  head.version(11);
+  head.result(unsigned(response.status));
+  const auto reason = reason_phrase(response.status);
+  head.reason(beast::string_view(reason.data(), reason.size()));
+  add_fields(head, response.headers);
+  return serialize(head);
+}
+
+std::string serialize_request_head(std::string_view method, std::string_view target, const Headers& headers) {
+  beast::http::request<beast::http::empty_body> head;
+  head.version(11);
+  head.method_string(beast::string_view(method.data(), method.size()));
+  head.target(beast::string_view(target.data(), target.size()));
+  add_fields(head, headers);
+  return serialize(head);
 }
 
 std::string serialize_chunk(std::string_view data) {

@@ -61,8 +61,47 @@ class RequestParser {
   bool old_version_ = false;
 };
 
+/// Reads one answer, for the outbound client. Interim answers (1xx) are skipped.
+class ResponseParser {
+ public:
+  /// `head_request`: the answer has no body whatever its fields say.
+  ResponseParser(std::uint64_t header_limit, std::uint64_t body_limit, bool head_request);
+  ~ResponseParser();
+
+  enum class State { head, body, complete, failed };
+  State state() const { return state_; }
+
+  /// As RequestParser::feed().
+  std::size_t feed(std::string_view bytes);
+  /// The peer has ended its direction: completes a body without length, fails everything else that is not complete.
+  void end_of_stream();
+
+  /// `status` 413: the body is over the limit; anything else: malformed or truncated.
+  const Fault& fault() const { return fault_; }
+  bool started() const { return started_; }
+  bool keep_alive() const;
+  int status() const;
+  Headers headers() const;
+  std::string take_body();
+
+ private:
+  struct Beast;
+  void reset();
+  void fail(int status, std::string message);
+
+  std::unique_ptr<Beast> beast_;
+  State state_ = State::head;
+  Fault fault_;
+  std::uint64_t header_limit_;
+  std::uint64_t body_limit_;
+  bool head_request_;
+  bool started_ = false;
+};
+
 /// Status line and fields, as they are in `response`.
 std::string serialize_head(const Response& response);
+/// Request line and fields. `method` must be a token, `target` free of blanks and control characters.
+std::string serialize_request_head(std::string_view method, std::string_view target, const Headers& headers);
 std::string serialize_chunk(std::string_view data);
 std::string_view last_chunk();
 /// `HTTP/1.1 100 Continue`.
