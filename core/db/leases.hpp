@@ -58,8 +58,9 @@ class Leases {
   /// nullopt: somebody has it. Throws as Database::run().
   std::optional<Lease> take(std::string_view name);
 
- private:
   struct Keeper;
+
+ private:
   std::unique_ptr<Keeper> keeper_;
 };
 

@@ -42,10 +42,10 @@ TestPostgres& TestPostgres::shared() {
 }
 
 TestPostgres::TestPostgres() {
+  const std::optional<db::Account> account = server_account();
   std::string pattern = "/tmp/certctl-test-pg-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) throw internal("cannot make a folder below /tmp");
   folder_ = pattern;
-  const std::optional<db::Account> account = server_account();
   if (account && ::chown(folder_.c_str(), account->uid, account->gid) != 0)
     throw internal("cannot give the folder away");
 
