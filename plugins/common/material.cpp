@@ -205,7 +205,8 @@ InstalledCertificate read_certificate(std::string_view pem) {
     throw permanent("no certificate in PEM: " + openssl_reason());
   }
   const Certificate owner(certificate);
-  return {fingerprint_of(certificate), serial_of(certificate), time_of(X509_get0_notAfter(certificate))};
+  return {fingerprint_of(certificate), serial_of(certificate), time_of(X509_get0_notAfter(certificate)),
+          key_type_of(certificate), first_dns_name(certificate)};
 }
 
 void check_pair(std::string_view certificate_pem, std::string_view key_pem) {

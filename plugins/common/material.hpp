@@ -30,6 +30,8 @@ struct InstalledCertificate {
   std::string fingerprint;
   std::string serial;
   std::chrono::system_clock::time_point not_after;
+  std::string key_type;
+  std::string first_name;
 };
 
 /// Reads leaf, chain and key of a call. Throws Error(invalid_request), unless FORCE is set also for a certificate that
