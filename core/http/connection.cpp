@@ -349,6 +349,7 @@ void Connection::on_park(std::uint64_t exchange, Parked parked) {
   parked_ = std::make_unique<Parked>(std::move(parked));
   if (request_->principal.known()) release_peer();
   if (shared_->stopping) return end_park(ParkEnd::draining);
+  if (parked_->until <= Clock::now()) return end_park(ParkEnd::deadline);
   watch_client();
 }
 

@@ -41,8 +41,10 @@ IpAddress client_behind_proxies(const Request& request, const std::vector<Cidr>&
 }
 
 bool has_valid_ids(const Request& request) {
-  return request.route->options.any_id ||
-         std::ranges::all_of(request.parameters, [](const auto& parameter) { return is_valid_id(parameter.second); });
+  const auto& route = *request.route;
+  if (route.options.any_id) return true;
+  const std::string_view tail = route.pattern.ends_with("...}") ? std::string_view(route.parameter_names.back()) : std::string_view();
+  return std::ranges::all_of(request.parameters, [&](const auto& parameter) { return parameter.first == tail || is_valid_id(parameter.second); });
 }
 
 /// 415 for what no JSON endpoint can read (rest-api.md §2.1). Other types pass: clients send none, or curl's default.

@@ -122,8 +122,7 @@ Router::Match Router::match(std::string_view method, std::string_view raw_path) 
     }
   };
 
-  // A raw tail takes what split_path() would refuse (the base64 of an OCSP GET may hold `//`), but only behind a clean
-  // literal prefix.
+  // A raw tail may hold `//`, which split_path() refuses: the base64 of an OCSP GET does.
   if (raw_path.empty() || raw_path.front() != '/' || raw_path.find('\0') != std::string_view::npos) {
     match.bad_path = true;
     return match;
@@ -140,18 +139,19 @@ Router::Match Router::match(std::string_view method, std::string_view raw_path) 
       }
       return nullptr;
     }
-    if (depth < parts.size()) {
-      const std::string_view part = segments ? std::string_view((*segments)[depth]) : parts[depth];
-      if (const auto child = node.literals.find(part); child != node.literals.end()) {
+    const auto part = depth < parts.size() ? decode_segment(parts[depth]) : std::nullopt;
+    if (part) {
+      if (const auto child = node.literals.find(*part); child != node.literals.end()) {
         if (const auto* route = self(self, *child->second, depth + 1)) return route;
       }
-      if (segments && node.parameter && !part.empty()) {
-        match.values.emplace_back(part);
+      if (node.parameter && !part->empty()) {
+        match.values.push_back(*part);
         if (const auto* route = self(self, *node.parameter, depth + 1)) return route;
         match.values.pop_back();
       }
     }
-    if (!node.tails.empty() && depth < parts.size()) {
+    const auto is_clean = [](std::string_view rest) { return decode_segment(rest).has_value(); };
+    if (!node.tails.empty() && depth < parts.size() && std::all_of(parts.begin() + std::ptrdiff_t(depth), parts.end(), is_clean)) {
       offer(node.tails);
       if (const auto* route = choose(node.tails, method)) {
         match.values.emplace_back(raw_rest(raw_path, depth));

@@ -47,7 +47,7 @@ struct RouteOptions {
 
 struct Route {
   std::string method;
-  std::string pattern;  ///< `/api/v1/certificates/{id}`; a last `{name...}` takes the raw rest of the path
+  std::string pattern;  ///< `/api/v1/certificates/{id}`; a last `{name...}` takes the rest of the path, not decoded
   RouteOptions options;
   std::variant<Handler, AsyncHandler> handler;
   std::vector<std::string> parameter_names;

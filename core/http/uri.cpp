@@ -111,17 +111,21 @@ std::string percent_encode(std::string_view text) {
   return encoded;
 }
 
+std::optional<std::string> decode_segment(std::string_view raw) {
+  auto segment = percent_decode(raw);
+  const bool fine = segment && *segment != "." && *segment != ".." && !has_control(*segment) &&
+                    segment->find('\\') == std::string::npos && is_utf8(*segment);
+  return fine ? std::move(segment) : std::nullopt;
+}
+
 std::optional<std::vector<std::string>> split_path(std::string_view raw_path) {
   if (raw_path.empty() || raw_path.front() != '/') return std::nullopt;
   std::vector<std::string> segments;
   const auto parts = split(raw_path.substr(1), '/');
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].empty() && i + 1 < parts.size()) return std::nullopt;  // `//`
-    auto segment = percent_decode(parts[i]);
-    if (!segment || *segment == "." || *segment == ".." || has_control(*segment) ||
-        segment->find('\\') != std::string::npos || !is_utf8(*segment)) {
-      return std::nullopt;
-    }
+    auto segment = decode_segment(parts[i]);
+    if (!segment) return std::nullopt;
     segments.push_back(std::move(*segment));
   }
   return segments;

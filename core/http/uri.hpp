@@ -33,6 +33,9 @@ std::optional<std::string> percent_decode(std::string_view text);
 /// Everything but unreserved characters is escaped: fit for one path segment or query value.
 std::string percent_encode(std::string_view text);
 
+/// One path segment, decoded; nullopt by the rules of split_path().
+std::optional<std::string> decode_segment(std::string_view raw);
+
 /// Path segments, decoded. nullopt for what is refused with 400 before routing: no leading slash, `//`, `.` or `..` as a
 /// segment (also escaped), backslash, control characters and NUL (also escaped), malformed escapes, invalid UTF-8.
 /// `/a/b/` has an empty last segment.

@@ -99,6 +99,7 @@ TEST_CASE("The router prefers literals, fills parameters and tells unknown paths
   CHECK(router.match("HEAD", "/a/x").route->pattern == "/a/{id}");
   CHECK(router.match("GET", "/a/x/b/y").values == std::vector<std::string>{"x", "y"});
   CHECK(router.match("GET", "/o/a//b%2F").values == std::vector<std::string>{"a//b%2F"});
+  CHECK(router.match("GET", "/o/../a/x").route == nullptr);
   CHECK(router.match("GET", "/a/special/b/y").route->pattern == "/a/{id}/b/{other}");
 
   const auto wrong_method = router.match("DELETE", "/a/x");
