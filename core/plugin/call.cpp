@@ -3,7 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <utility>
 
 namespace certctl::plugin {
 
@@ -16,7 +16,7 @@ void Cancellation::cancel() {
   if (cancelled_) return;
   cancelled_ = true;
   if (descriptor_ >= 0) ::eventfd_write(descriptor_, 1);
-  for (Cancellation* follower : followers_) follower->cancel();  // locks go from parent to follower only
+  for (const auto& [handle, listener] : listeners_) listener();
 }
 
 bool Cancellation::cancelled() const {
@@ -30,15 +30,16 @@ int Cancellation::descriptor() {
   return descriptor_;
 }
 
-void Cancellation::follow(Cancellation& parent) {
-  std::scoped_lock lock(parent.mutex_);
-  parent.followers_.push_back(this);
-  if (parent.cancelled_) cancel();
+std::uint64_t Cancellation::listen(std::function<void()> listener) {
+  std::scoped_lock lock(mutex_);
+  if (cancelled_) listener();
+  else listeners_.emplace_back(next_handle_, std::move(listener));
+  return next_handle_++;
 }
 
-void Cancellation::unfollow(Cancellation& parent) {
-  std::scoped_lock lock(parent.mutex_);
-  std::erase(parent.followers_, this);
+void Cancellation::forget(std::uint64_t handle) {
+  std::scoped_lock lock(mutex_);
+  std::erase_if(listeners_, [handle](const auto& known) { return known.first == handle; });
 }
 
 }  // namespace certctl::plugin

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/json.hpp"
@@ -26,15 +27,17 @@ class Cancellation {
   /// An eventfd that becomes readable when cancelled; made at the first use. -1: the process has no descriptor left.
   int descriptor();
 
-  /// Cancelled together with `parent` from now on, until detached.
-  void follow(Cancellation& parent);
-  void unfollow(Cancellation& parent);
+  /// Calls `listener` once, on the thread that cancels or, when that has happened already, at once: short, without a
+  /// call back into this object. Returns a handle for forget(), after which the listener is not called any more.
+  std::uint64_t listen(std::function<void()> listener);
+  void forget(std::uint64_t handle);
 
  private:
   mutable std::mutex mutex_;
   bool cancelled_ = false;
   int descriptor_ = -1;
-  std::vector<Cancellation*> followers_;
+  std::uint64_t next_handle_ = 1;
+  std::vector<std::pair<std::uint64_t, std::function<void()>>> listeners_;
 };
 
 /// What one call of an operation carries.

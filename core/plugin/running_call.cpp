@@ -110,13 +110,13 @@ RunningCall::RunningCall(CallEnvironment environment, Call call, Watchdog& watch
   if (!call_.request_id.empty() && !call_.in.has(CERTCTL_KEY_REQUEST_ID)) {
     call_.in.add(CERTCTL_KEY_REQUEST_ID, call_.request_id);
   }
-  if (call_.cancellation) cancellation_.follow(*call_.cancellation);
+  if (call_.cancellation) follow_ = call_.cancellation->listen([this] { cancellation_.cancel(); });
   watchdog_.watch(*this, deadline_);
 }
 
 RunningCall::~RunningCall() {
   watchdog_.unwatch(*this);
-  if (call_.cancellation) cancellation_.unfollow(*call_.cancellation);
+  if (call_.cancellation) call_.cancellation->forget(follow_);
   for (const std::string& pointer : handed_out_secrets_) {
     for (std::string& value : handed_out_[pointer]) wipe(value);
   }

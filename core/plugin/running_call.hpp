@@ -97,6 +97,7 @@ class RunningCall final : public certctl_call, private Watchdog::Watched {
   std::chrono::steady_clock::time_point started_;
   std::chrono::steady_clock::time_point deadline_;
   Cancellation cancellation_;
+  std::uint64_t follow_ = 0;  // our place with the caller's cancellation
   Settings overlaid_;
   const Settings* settings_;
 
