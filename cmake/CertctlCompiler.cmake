@@ -39,3 +39,9 @@ if(CERTCTL_SANITIZE)
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_definitions(_FORTIFY_SOURCE=2)
 endif()
+
+# Crash points and other levers of the tests; packages are built without.
+option(CERTCTL_TEST_HOOKS "Build the levers that the crash tests pull" ON)
+if(CERTCTL_TEST_HOOKS)
+  add_compile_definitions(CERTCTL_TEST_HOOKS)
+endif()

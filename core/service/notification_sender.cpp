@@ -5,6 +5,7 @@
 #include "core/base/error.hpp"
 #include "core/base/id.hpp"
 #include "core/base/random.hpp"
+#include "core/base/time.hpp"
 #include "core/service/messages.hpp"
 #include "core/service/notification_delivery.hpp"
 #include "core/service/notification_messages.hpp"
@@ -34,17 +35,6 @@ double jitter() {
 }
 
 }  // namespace
-
-/// What is known of a channel here. Under the sender's mutex.
-struct NotificationSender::Queue {
-  NotificationChannel channel;
-  bool ready = false;            ///< may have claimable rows
-  std::uint64_t generation = 0;  ///< rises whenever `ready` was looked up
-  int active = 0;                ///< workers on it
-  std::chrono::steady_clock::time_point touched{};  ///< when last_success_at was written
-
-  bool admits(Time now) const { return channel.breaker.closed() || channel.breaker.admits_probe(now); }
-};
 
 /// Claimed rows of one channel, in one worker's hands.
 struct NotificationSender::Batch {
@@ -183,9 +173,10 @@ std::unique_ptr<NotificationSender::Batch> NotificationSender::take_batch(std::u
     if (next == queues_.end()) next = queues_.begin();
     last_served_ = next->first;
     Queue& queue = next->second;
-    const bool probing = !queue.channel.breaker.closed();
+    const auto& breaker = queue.channel.breaker;
+    const bool probing = !breaker.closed();
     const int most = probing ? 1 : options_.workers_per_channel;
-    if (!queue.ready || queue.active >= most || !queue.admits(clock_.now())) continue;
+    if (!queue.ready || queue.active >= most || (probing && !breaker.admits_probe(clock_.now()))) continue;
 
     const std::uint64_t generation = queue.generation;
     auto batch = std::make_unique<Batch>();

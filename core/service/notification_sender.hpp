@@ -52,7 +52,14 @@ class NotificationSender {
   void stop(std::chrono::milliseconds grace = std::chrono::seconds(5));
 
  private:
-  struct Queue;
+  /// What is known of a channel here.
+  struct Queue {
+    domain::NotificationChannel channel;
+    bool ready = false;            ///< may have claimable rows
+    std::uint64_t generation = 0;  ///< rises whenever `ready` was looked up
+    int active = 0;                ///< workers on it
+    std::chrono::steady_clock::time_point touched{};  ///< when last_success_at was written
+  };
   struct Batch;
 
   void watch();

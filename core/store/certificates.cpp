@@ -111,17 +111,47 @@ bool change_status(db::Executor db, const std::string& id, const std::vector<std
                 id, from, domain::name_of(to)).affected() == 1;
 }
 
-std::vector<KeyHolder> key_holders(db::Executor db, const std::string& id) {
+std::vector<KeyHolder> key_holders(db::Executor db, const std::vector<std::string>& ids) {
   const auto result = db.run(
-      R"(SELECT a.id, bool_or(a.last_heartbeat_at > now() - interval '5 minutes') AS live
+      R"(SELECT m.certificate_id, a.id, coalesce(bool_or(a.last_heartbeat_at > now() - interval '5 minutes'), false) AS live
            FROM certificate_target_mappings m
            JOIN deployment_targets t ON t.id = m.target_id AND t.retired_at IS NULL
            JOIN agents a ON a.id = t.agent_id AND a.retired_at IS NULL
-          WHERE m.certificate_id = $1
-          GROUP BY a.id ORDER BY a.id)", id);
+          WHERE m.certificate_id = ANY($1::text[])
+          GROUP BY m.certificate_id, a.id ORDER BY m.certificate_id, a.id)", ids);
   std::vector<KeyHolder> holders;
-  for (const auto& row : result) holders.push_back({row.text(0), row.flag(1)});
+  for (const auto& row : result) holders.push_back({row.text(0), row.text(1), row.flag(2)});
   return holders;
+}
+
+std::vector<DeployableTarget> deployable_targets(db::Executor db, const std::string& id, const std::string& agent_id, const std::string& target_id) {
+  const auto result = db.run(
+      R"(SELECT t.id, t.agent_id FROM certificate_target_mappings m JOIN deployment_targets t ON t.id = m.target_id
+          WHERE m.certificate_id = $1 AND t.retired_at IS NULL AND t.enabled
+            AND ($2 = '' OR t.agent_id = $2) AND ($3 = '' OR t.id = $3)
+          ORDER BY t.id)", id, agent_id, target_id);
+  std::vector<DeployableTarget> targets;
+  for (const auto& row : result) targets.push_back({row.text(0), row.text(1)});
+  return targets;
+}
+
+void mark_mappings(db::Executor db, const std::string& id, const std::vector<std::string>& target_ids, const std::string& version_id) {
+  db.run(R"(UPDATE certificate_target_mappings SET state = 'pending', version_id = $3, job_id = NULL
+             WHERE certificate_id = $1 AND target_id = ANY($2::text[]))", id, target_ids, version_id);
+  roll_up_deployment(db, id);
+}
+
+void store_mapping_result(db::Executor db, const MappingResult& r) {
+  const std::string state(domain::name_of(r.state));
+  db.run(R"(UPDATE certificate_target_mappings
+               SET state = $3, job_id = $4, served_fingerprint = coalesce(nullif($5, ''), served_fingerprint),
+                   deployed_at = CASE WHEN $3 IN ('deployed', 'verified') THEN now() ELSE deployed_at END,
+                   verified_at = CASE WHEN $3 = 'verified' THEN now() ELSE verified_at END,
+                   drifted_at = CASE WHEN $3 IN ('deployed', 'verified') THEN NULL ELSE drifted_at END,
+                   manual_action_required = $6::bool
+             WHERE certificate_id = $1 AND target_id = $2)",
+         r.certificate_id, r.target_id, state, r.job_id, r.served_fingerprint, r.manual_action_required);
+  roll_up_deployment(db, r.certificate_id);
 }
 
 void settle_status(db::Executor db, const std::string& id, const std::string& last_error) {
@@ -138,13 +168,24 @@ void set_renew_not_before(db::Executor db, const std::string& id, Time time) {
   db.run("UPDATE managed_certificates SET renew_not_before = $2 WHERE id = $1", id, time);
 }
 
-bool activate(db::Executor db, const Renewed& r) {
+bool activate(db::Executor db, const Renewed& r, bool over_revocation, bool complete) {
   return db.run(R"(UPDATE managed_certificates
-                      SET status = 'Active', expires_at = $2, last_renewal_at = $3, current_version_id = $4, renew_after = $5,
-                          renewal_source = $6, renew_not_before = NULL, last_error = '', revoked_at = NULL, revocation_reason = NULL,
-                          updated_at = now(), row_version = row_version + 1
-                    WHERE id = $1 AND status NOT IN ('Revoked', 'Archived'))",
-                r.id, r.not_after, r.renewed_at, r.version_id, r.renew_after, r.renewal_source).affected() == 1;
+                      SET status = CASE WHEN $8::bool THEN 'Active' ELSE status END, expires_at = $2, last_renewal_at = $3,
+                          current_version_id = $4, renew_after = $5, renewal_source = $6, renew_not_before = NULL, last_error = '',
+                          revoked_at = NULL, revocation_reason = NULL, updated_at = now(), row_version = row_version + 1
+                    WHERE id = $1 AND (status NOT IN ('Revoked', 'Archived') OR ($7::bool AND status = 'Revoked')))",
+                r.id, r.not_after, r.renewed_at, r.version_id, r.renew_after, r.renewal_source, over_revocation, complete).affected() == 1;
+}
+
+bool belongs_to_agent(db::Executor db, const std::string& id, const std::string& agent_id) {
+  return db.run(R"(SELECT EXISTS (SELECT 1 FROM certificate_target_mappings m JOIN deployment_targets t ON t.id = m.target_id
+                                   WHERE m.certificate_id = $1 AND t.agent_id = $2)
+                       OR EXISTS (SELECT 1 FROM certificate_versions v WHERE v.certificate_id = $1 AND v.agent_id = $2))", id, agent_id).front().flag(0);
+}
+
+std::vector<domain::Target> targets_of(db::Executor db, const std::string& id) {
+  return from_rows<domain::Target>(db.run(R"(SELECT t.* FROM deployment_targets t JOIN certificate_target_mappings m ON m.target_id = t.id
+                                              WHERE m.certificate_id = $1 ORDER BY t.created_at DESC, t.id)", id));
 }
 
 void roll_up_deployment(db::Executor db, const std::string& id) {

@@ -6,6 +6,7 @@
 
 #include "core/db/executor.hpp"
 #include "core/domain/certificate.hpp"
+#include "core/domain/target.hpp"
 #include "core/store/page.hpp"
 
 namespace certctl::store::certificates {
@@ -38,19 +39,36 @@ void add_target(db::Executor db, const std::string& id, const std::string& targe
 /// `status` changes only from one of `from`; false: it was in none of them.
 bool change_status(db::Executor db, const std::string& id, const std::vector<std::string>& from, domain::CertificateStatus to);
 
-/// The agents that can make this certificate's key: owners of its live targets, not retired. `live`: heartbeat not
+/// The agents that can make these certificates' keys: owners of their live targets, not retired. `live`: heartbeat not
 /// older than 5 minutes.
 struct KeyHolder {
-  std::string agent_id;
+  std::string certificate_id, agent_id;
   bool live = false;
 };
-std::vector<KeyHolder> key_holders(db::Executor db, const std::string& id);
+std::vector<KeyHolder> key_holders(db::Executor db, const std::vector<std::string>& ids);
+
+struct DeployableTarget {
+  std::string id, agent_id;
+};
+/// Mapped targets that are live and enabled; of one agent or one target only where that is given.
+std::vector<DeployableTarget> deployable_targets(db::Executor db, const std::string& id, const std::string& agent_id, const std::string& target_id);
+/// A deployment of `version_id` to these targets is on its way.
+void mark_mappings(db::Executor db, const std::string& id, const std::vector<std::string>& target_ids, const std::string& version_id);
+/// How a deployment ended.
+struct MappingResult {
+  std::string certificate_id, target_id, job_id;
+  domain::MappingState state = domain::MappingState::deployed;
+  std::string served_fingerprint;
+  bool manual_action_required = false;
+};
+void store_mapping_result(db::Executor db, const MappingResult& result);
 
 /// After an issuance ended without a version: the status that the dates give, `Failed` without a version.
 void settle_status(db::Executor db, const std::string& id, const std::string& last_error);
 void set_renew_not_before(db::Executor db, const std::string& id, Time time);
 
-/// Dates, current version and status after an issuance. False: revoked or archived meanwhile, nothing changed.
+/// Dates, current version and (unless versions of other agents are still to come) status after an issuance. False:
+/// revoked or archived meanwhile, nothing changed; `over_revocation`: it was asked for because of that.
 struct Renewed {
   std::string id, version_id;
   Time not_after{};
@@ -58,7 +76,13 @@ struct Renewed {
   std::optional<Time> renew_after;
   std::string renewal_source;
 };
-bool activate(db::Executor db, const Renewed& renewed);
+bool activate(db::Executor db, const Renewed& renewed, bool over_revocation, bool complete);
+
+/// Whether the agent has a target of the certificate or made the key of one of its versions.
+bool belongs_to_agent(db::Executor db, const std::string& id, const std::string& agent_id);
+
+/// The targets that the certificate is mapped to, newest first.
+std::vector<domain::Target> targets_of(db::Executor db, const std::string& id);
 
 /// Recomputes `deployment_state` from the mappings (lifecycle §8) for the current version.
 void roll_up_deployment(db::Executor db, const std::string& id);

@@ -20,17 +20,38 @@ std::vector<Swept> swept(const db::Result& result) {
 
 }  // namespace
 
-void insert(db::Executor db, const Job& j) {
-  db.run(R"(INSERT INTO jobs (id, type, certificate_id, target_id, agent_id, status, max_attempts, scheduled_at, created_at,
-                              verification_status, executor, lane, priority, issuer_id, parent_job_id, version_id, trigger,
-                              requested_by, phase, awaiting_since, claimable, next_attempt_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                    CASE WHEN $6 IN ('AwaitingCSR', 'AwaitingApproval') THEN $8::timestamptz END,
-                    $19::timestamptz IS NULL, $19::timestamptz))",
-         j.id, j.type.text(), given(j.certificate_id), given(j.target_id), given(j.agent_id), j.status.text(), j.max_attempts,
-         j.created_at, j.type.is(domain::JobType::Deployment) ? "pending" : "skipped", *j.executor, *j.lane, j.priority,
-         given(j.issuer_id), given(j.parent_job_id), given(j.version_id), *j.trigger,
-         static_cast<const std::string&>(j.requested_by), j.phase, j.next_attempt_at);
+std::set<std::string> insert(db::Executor db, std::span<const Job> jobs) {
+  std::set<std::string> stored;
+  if (jobs.empty()) return stored;
+  json::Writer rows;
+  rows.begin_array();
+  for (const auto& j : jobs) {
+    rows.begin_object().field("id", j.id).field("type", j.type.text()).field("status", j.status.text());
+    rows.field("max_attempts", j.max_attempts).field("created_at", j.created_at).field("executor", *j.executor).field("lane", *j.lane);
+    rows.field("priority", j.priority).field("trigger", *j.trigger).field("requested_by", static_cast<const std::string&>(j.requested_by));
+    rows.field("phase", j.phase).field("hold_reasons", j.hold_reasons);
+    const std::pair<std::string_view, const std::string&> references[] = {
+        {"certificate_id", j.certificate_id}, {"target_id", j.target_id}, {"agent_id", j.agent_id},
+        {"issuer_id", j.issuer_id}, {"parent_job_id", j.parent_job_id}, {"version_id", j.version_id}};
+    for (const auto& [name, value] : references) {
+      if (!value.empty()) rows.field(name, value);
+    }
+    rows.end_object();
+  }
+  rows.end_array();
+  const auto result = db.run(R"(
+    INSERT INTO jobs (id, type, certificate_id, target_id, agent_id, status, max_attempts, scheduled_at, created_at, verification_status,
+                      executor, lane, priority, issuer_id, parent_job_id, version_id, trigger, requested_by, phase, hold_reasons, awaiting_since)
+    SELECT id, type, certificate_id, target_id, agent_id, status, max_attempts, created_at, created_at,
+           CASE WHEN type = 'Deployment' THEN 'pending' ELSE 'skipped' END,
+           executor, lane, priority, issuer_id, parent_job_id, version_id, trigger, requested_by, phase, hold_reasons,
+           CASE WHEN status IN ('AwaitingCSR', 'AwaitingApproval') THEN created_at END
+      FROM jsonb_to_recordset($1::jsonb) AS j(id text, type text, certificate_id text, target_id text, agent_id text, status text,
+             max_attempts int, created_at timestamptz, executor text, lane text, priority smallint, issuer_id text, parent_job_id text,
+             version_id text, trigger text, requested_by text, phase text, hold_reasons text[])
+    ON CONFLICT DO NOTHING RETURNING id)", json::Raw{rows.take()});
+  for (const auto& row : result) stored.insert(row.text(0));
+  return stored;
 }
 
 std::optional<Job> find(db::Executor db, const std::string& id) {
@@ -182,6 +203,27 @@ bool fail_open(db::Executor db, const std::string& id, const Failure& failure) {
                 id, failure.error, failure.retryable, failure.next_attempt_at).affected() == 1;
 }
 
+void cancel_children(db::Executor db, const std::string& parent_id, const std::string& reason) {
+  db.run(R"(UPDATE jobs SET status = 'Cancelled', completed_at = now(), last_error = $2, lease_owner = NULL, lease_expires_at = NULL, updated_at = now()
+             WHERE parent_job_id = $1 AND status IN ('Pending', 'AwaitingCSR', 'AwaitingApproval', 'Running', 'Failed'))", parent_id, reason);
+}
+
+bool start_again(db::Executor db, const Job& job, bool from_csr) {
+  return db.run(R"(UPDATE jobs j
+                      SET status = CASE WHEN $2::bool THEN 'AwaitingCSR' ELSE 'Pending' END, executor = CASE WHEN $2::bool THEN 'agent' ELSE executor END,
+                          awaiting_since = CASE WHEN $2::bool THEN now() ELSE awaiting_since END, attempts = 0, claimable = true, retryable = true,
+                          next_attempt_at = NULL, completed_at = NULL, last_error = NULL, updated_at = now()
+                    WHERE id = $1 AND status = 'Failed'
+                      AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.certificate_id = j.certificate_id AND o.id <> j.id
+                                         AND coalesce(o.agent_id, '') = coalesce(j.agent_id, '') AND j.type IN ('Issuance', 'Renewal')
+                                         AND o.type IN ('Issuance', 'Renewal') AND o.status IN ('Pending', 'AwaitingCSR', 'AwaitingApproval', 'Running')))",
+                job.id, from_csr).affected() == 1;
+}
+
+void count_attempt(db::Executor db, const std::string& id) {
+  db.run("UPDATE jobs SET attempts = attempts + 1 WHERE id = $1", id);
+}
+
 bool cancel(db::Executor db, const std::string& id, const std::string& reason) {
   return db.run(R"(UPDATE jobs SET status = 'Cancelled', completed_at = now(), last_error = $2, lease_owner = NULL,
                           lease_expires_at = NULL, updated_at = now()
@@ -204,10 +246,10 @@ std::vector<std::string> cancel_of_certificate(db::Executor db, const std::strin
   return ids;
 }
 
-void cancel_pending_deployments(db::Executor db, const std::string& certificate_id, const std::string& target_id, const std::string& reason) {
+void cancel_waiting_deployments(db::Executor db, const std::string& certificate_id, const std::vector<std::string>& target_ids, const std::string& reason) {
   db.run(R"(UPDATE jobs SET status = 'Cancelled', completed_at = now(), last_error = $3, lease_owner = NULL, lease_expires_at = NULL, updated_at = now()
-             WHERE certificate_id = $1 AND target_id = $2 AND type = 'Deployment' AND status IN ('Pending', 'Failed')
-               AND (status = 'Pending' OR (retryable AND attempts < max_attempts)))", certificate_id, target_id, reason);
+             WHERE certificate_id = $1 AND target_id = ANY($2::text[]) AND type = 'Deployment'
+               AND (status = 'Pending' OR (status = 'Failed' AND retryable AND attempts < max_attempts)))", certificate_id, target_ids, reason);
 }
 
 int cancel_of_agent(db::Executor db, const std::string& agent_id, const std::string& reason) {
@@ -280,6 +322,12 @@ std::vector<Swept> reap_leases(db::Executor db) {
   return out;
 }
 
+std::int64_t release_server_leases(db::Executor db, const std::string& owner) {
+  return db.run(R"(UPDATE jobs SET status = 'Pending', lease_owner = NULL, lease_expires_at = NULL, claimable = true, next_attempt_at = NULL,
+                          updated_at = now()
+                    WHERE status = 'Running' AND lease_owner IS NOT NULL AND lease_owner = $1)", owner).affected();
+}
+
 std::vector<Swept> reap_offline_agents(db::Executor db, Duration silence) {
   return swept(db.run(R"(
     UPDATE jobs j SET status = 'Failed', completed_at = now(), last_error = $2, next_attempt_at = now(), lease_owner = NULL,
@@ -298,6 +346,29 @@ std::vector<Swept> release_agent_leases(db::Executor db, const std::string& agen
      WHERE agent_id = $1 AND executor = 'agent' AND status IN ('Running', 'AwaitingCSR') AND lease_owner IS NOT NULL AND lease_owner <> $2
     RETURNING j.id, j.certificate_id, j.type, j.agent_id, 'Running' AS old_status, j.status AS new_status, j.attempts, j.max_attempts)",
       agent_id, owner));
+}
+
+std::int64_t assign_waiting_csr_jobs(db::Executor db) {
+  return db.run(R"(
+    UPDATE jobs j SET agent_id = h.agent_id, hold_reasons = '{}', updated_at = now()
+      FROM (SELECT DISTINCT ON (w.id) w.id, a.id AS agent_id
+              FROM jobs w
+              JOIN certificate_target_mappings m ON m.certificate_id = w.certificate_id
+              JOIN deployment_targets t ON t.id = m.target_id AND t.retired_at IS NULL
+              JOIN agents a ON a.id = t.agent_id AND a.retired_at IS NULL
+             WHERE w.status = 'AwaitingCSR' AND w.executor = 'agent' AND w.agent_id IS NULL
+             ORDER BY w.id, a.last_heartbeat_at DESC NULLS LAST) h
+     WHERE j.id = h.id AND j.agent_id IS NULL)").affected();
+}
+
+std::int64_t open_children(db::Executor db, const std::string& parent_id) {
+  db.run("SELECT 1 FROM jobs WHERE id = $1 FOR UPDATE", parent_id);
+  return db.run("SELECT count(*) FROM jobs WHERE parent_job_id = $1 AND status NOT IN ('Completed', 'Cancelled')", parent_id).front().integer(0);
+}
+
+void end_parent(db::Executor db, const std::string& id, domain::JobStatus status, const std::string& error) {
+  db.run(R"(UPDATE jobs SET status = $2, completed_at = now(), last_error = nullif($3, ''), retryable = false, updated_at = now()
+             WHERE id = $1 AND status NOT IN ('Completed', 'Cancelled', 'Failed'))", id, domain::name_of(status), error);
 }
 
 std::optional<Time> next_due(db::Executor db) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,8 +12,9 @@
 
 namespace certctl::store::jobs {
 
-/// Throws db::UniqueViolation when the certificate (and agent) has an open issuance, whatever its type.
-void insert(db::Executor db, const domain::Job& job);
+/// One statement for all. A second open issuance for a certificate (and agent) is left out; returns the ids that were
+/// stored.
+std::set<std::string> insert(db::Executor db, std::span<const domain::Job> jobs);
 
 std::optional<domain::Job> find(db::Executor db, const std::string& id);
 std::optional<domain::Job> find_for_update(db::Executor db, const std::string& id);
@@ -67,12 +70,17 @@ void set_phase(db::Executor db, const std::string& id, domain::JobPhase phase);
 
 /// Ends an open job; false: it had ended.
 bool fail_open(db::Executor db, const std::string& id, const Failure& failure);
+void cancel_children(db::Executor db, const std::string& parent_id, const std::string& reason);
+/// A failed job once more, attempts counted anew; `from_csr`: its agent makes a new CSR. False: the certificate has
+/// another open one.
+bool start_again(db::Executor db, const domain::Job& job, bool from_csr);
+void count_attempt(db::Executor db, const std::string& id);
 bool cancel(db::Executor db, const std::string& id, const std::string& reason);
 /// Ends the open jobs of a certificate that match; `keep_ordered` leaves those whose CA has been asked.
 std::vector<std::string> cancel_of_certificate(db::Executor db, const std::string& certificate_id, const std::string& reason, bool issuances,
                                                bool deployments, bool keep_ordered);
-/// Still waiting deployments of this certificate to this target.
-void cancel_pending_deployments(db::Executor db, const std::string& certificate_id, const std::string& target_id, const std::string& reason);
+/// Deployments of this certificate to these targets that wait, or would be retried.
+void cancel_waiting_deployments(db::Executor db, const std::string& certificate_id, const std::vector<std::string>& target_ids, const std::string& reason);
 int cancel_of_agent(db::Executor db, const std::string& agent_id, const std::string& reason);
 
 /// What an agent reported.
@@ -102,10 +110,20 @@ std::int64_t promote_due(db::Executor db);
 std::vector<Swept> reap_awaiting_csr(db::Executor db, Duration ttl);
 /// Leases that ran out: server work and deployments → `Pending`, CSR jobs are free again.
 std::vector<Swept> reap_leases(db::Executor db);
+/// What an earlier life of this instance had leased is free again.
+std::int64_t release_server_leases(db::Executor db, const std::string& owner);
 /// Running jobs of agents without leases (they name no `running_jobs`) whose agent has been silent for `silence`.
 std::vector<Swept> reap_offline_agents(db::Executor db, Duration silence);
 /// Leases of an earlier start of the agent.
 std::vector<Swept> release_agent_leases(db::Executor db, const std::string& agent_id, const std::string& owner);
+
+/// CSR jobs that wait without an agent, and the certificates' key holders by now: gives the first of them the job.
+std::int64_t assign_waiting_csr_jobs(db::Executor db);
+
+/// Open children of a parent job; locks the parent.
+std::int64_t open_children(db::Executor db, const std::string& parent_id);
+/// Ends a parent job whose children have ended.
+void end_parent(db::Executor db, const std::string& id, domain::JobStatus status, const std::string& error);
 
 /// Moment of the next parked, not yet claimable or retryable job.
 std::optional<Time> next_due(db::Executor db);

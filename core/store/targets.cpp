@@ -40,6 +40,10 @@ bool update(db::Executor db, const Target& target) {
                 *target.encrypted_config, target.enabled, target.test_status).affected() == 1;
 }
 
+void set_manual_action_required(db::Executor db, const std::string& id, bool required) {
+  db.run("UPDATE deployment_targets SET manual_action_required = $2 WHERE id = $1", id, required);
+}
+
 bool set_test_result(db::Executor db, const std::string& id, domain::TestStatus status, Time at) {
   return db.run("UPDATE deployment_targets SET test_status = $2, last_tested_at = $3 WHERE id = $1", id, domain::name_of(status), at)
              .affected() == 1;

@@ -20,6 +20,8 @@ std::optional<domain::Target> find_for_update(db::Executor db, const std::string
 Page<domain::Target> list(db::Executor db, const PageRequest& page);
 /// Only if the row still has `target.row_version`; false: it was changed or deleted meanwhile.
 bool update(db::Executor db, const domain::Target& target);
+/// What an agent reported: a deployment ended in a state that a person must mend.
+void set_manual_action_required(db::Executor db, const std::string& id, bool required = true);
 bool set_test_result(db::Executor db, const std::string& id, domain::TestStatus status, Time at);
 /// Ends the row, its mappings and the deployments to it that nobody has begun. False: unknown, or deleted before.
 bool remove(db::Executor db, const std::string& id, Time at);

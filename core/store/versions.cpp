@@ -20,6 +20,14 @@ void insert(db::Executor db, const CertificateVersion& v) {
          static_cast<const std::string&>(v.source), given(*v.intent_id), given(*v.job_id), given(*v.ca_id), *v.issuer_ref, *v.spki_sha256);
 }
 
+void set_server_key(db::Executor db, const std::string& id, const Bytes& sealed) {
+  db.run("UPDATE certificate_versions SET server_key_sealed = $2::bytea WHERE id = $1", id, sealed);
+}
+
+void clear_server_key(db::Executor db, const std::string& id) {
+  db.run("UPDATE certificate_versions SET server_key_sealed = NULL WHERE id = $1", id);
+}
+
 Page<CertificateVersion> list(db::Executor db, const std::string& certificate_id, const PageRequest& page) {
   const auto rows = db.run(R"(SELECT * FROM certificate_versions WHERE certificate_id = $1
                                ORDER BY created_at DESC, id LIMIT $2::bigint OFFSET $3::bigint)",
@@ -34,6 +42,11 @@ std::optional<CertificateVersion> find(db::Executor db, const std::string& id) {
 
 std::optional<CertificateVersion> find_by_job(db::Executor db, const std::string& job_id) {
   return from_first<CertificateVersion>(db.run("SELECT * FROM certificate_versions WHERE job_id = $1", job_id));
+}
+
+std::optional<CertificateVersion> by_key(db::Executor db, const std::string& certificate_id, const Bytes& spki_sha256) {
+  return from_first<CertificateVersion>(db.run(R"(SELECT * FROM certificate_versions WHERE spki_sha256 = $2::bytea AND certificate_id = $1
+                                                   ORDER BY created_at DESC LIMIT 1)", certificate_id, spki_sha256));
 }
 
 std::optional<CertificateVersion> current(db::Executor db, const std::string& certificate_id, const std::string& agent_id) {

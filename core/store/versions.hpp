@@ -11,10 +11,16 @@
 namespace certctl::store::versions {
 
 void insert(db::Executor db, const domain::CertificateVersion& version);
+/// Key of server mode, sealed.
+void set_server_key(db::Executor db, const std::string& id, const Bytes& sealed);
+/// Handed over: not kept any longer.
+void clear_server_key(db::Executor db, const std::string& id);
 /// Newest first.
 Page<domain::CertificateVersion> list(db::Executor db, const std::string& certificate_id, const PageRequest& page);
 std::optional<domain::CertificateVersion> find(db::Executor db, const std::string& id);
 std::optional<domain::CertificateVersion> find_by_job(db::Executor db, const std::string& job_id);
+/// The version of this certificate that holds that key.
+std::optional<domain::CertificateVersion> by_key(db::Executor db, const std::string& certificate_id, const Bytes& spki_sha256);
 /// The newest that is not superseded, revoked ones included; of `agent_id`'s own key if that agent has one.
 std::optional<domain::CertificateVersion> current(db::Executor db, const std::string& certificate_id, const std::string& agent_id = {});
 /// The previous versions of this certificate (and, if given, of this agent's key) are replaced by `successor`.

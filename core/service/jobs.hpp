@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "core/domain/job.hpp"
+#include "core/service/notifications.hpp"
+#include "core/store/jobs.hpp"
+
+namespace certctl::service {
+
+/// Work, as people see and steer it (lifecycle §4).
+class Jobs {
+ public:
+  Jobs(Ground ground, Notifications& notifications) : ground_(ground), notifications_(notifications) {}
+
+  domain::Job get(const std::string& id);  ///< 404 `Job not found`
+  store::Page<domain::Job> list(const store::jobs::Filter& filter, const store::PageRequest& page);
+  /// 409 `cannot cancel job with status X` for what has ended.
+  void cancel(const Context& context, const std::string& id);
+  /// A failed job starts again, whatever its attempts; 409 otherwise.
+  void retry(const Context& context, const std::string& id);
+
+ private:
+  Ground ground_;
+  Notifications& notifications_;
+};
+
+}  // namespace certctl::service
