@@ -56,9 +56,10 @@ Verdict verdict_of(int status, const std::string& message, const std::string& te
   switch (status) {
     case 401: return Verdict::unauthorised;
     case 403: return Verdict::forbidden;
-    case 404: return Verdict::not_found;
-    case 409: return Verdict::conflict;
-    case 410: return message.empty() ? Verdict::failed : Verdict::retired;  // a stray proxy page must not stop a fleet
+    // Final answers count only from certctl itself: a stray proxy page must not drop reports or stop a fleet.
+    case 404: return message.empty() ? Verdict::failed : Verdict::not_found;
+    case 409: return message.empty() ? Verdict::failed : Verdict::conflict;
+    case 410: return message.empty() ? Verdict::failed : Verdict::retired;
     case 413: return Verdict::too_large;
     case 429:
     case 503: return Verdict::slow_down;

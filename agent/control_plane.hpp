@@ -22,9 +22,9 @@ enum class Verdict {
   ok,            ///< 2xx with a JSON body
   unauthorised,  ///< 401
   forbidden,     ///< 403
-  not_found,     ///< 404
-  retired,       ///< 410 with certctl's JSON error in the body
-  conflict,      ///< 409
+  not_found,     ///< 404 with certctl's JSON error in the body
+  retired,       ///< 410, likewise
+  conflict,      ///< 409, likewise
   too_large,     ///< 413, or 400 in upstream's words
   slow_down,     ///< 429, 503
   refused,       ///< another 4xx: for good

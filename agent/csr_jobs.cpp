@@ -31,8 +31,12 @@ void check_name(const std::string& name) {
 
 KeyRequest key_request(const WorkItem& item) {
   if (!is_valid_id(item.certificate_id)) throw invalid("invalid certificate id");
-  KeyRequest out{.certificate_id = item.certificate_id, .job_id = item.id, .common_name = std::string(trim(item.common_name)),
-                 .must_staple = item.must_staple, .reuse_key = item.reuse_key};
+  KeyRequest out;
+  out.certificate_id = item.certificate_id;
+  out.job_id = item.id;
+  out.common_name = trim(item.common_name);
+  out.must_staple = item.must_staple;
+  out.reuse_key = item.reuse_key;
   if (!item.key_algorithm.empty()) out.algorithm = item.key_algorithm;
   for (const auto& san : item.sans) {
     const std::string_view name = trim(san);

@@ -117,7 +117,8 @@ KeyRecord KeyStore::make(const KeyRequest& request) {
   } catch (const Error& e) {
     throw with_stem("key generation failed", e);
   }
-  KeyRecord record{.request = request, .spki_sha256 = key->public_key().spki_sha256(), .created = clock_.now()};
+  KeyRecord record = blank_record(request.certificate_id, *key);
+  record.request = request;
   try {
     record.csr_pem = crypto::build_request(*key, {request.common_name, request.sans, request.must_staple}).pem();
   } catch (const Error& e) {
@@ -191,9 +192,7 @@ void KeyStore::promote(const std::string& certificate_id, const std::string& spk
 
 void KeyStore::add(const std::string& certificate_id, const crypto::PrivateKey& key) {
   const std::scoped_lock lock(mutex_);
-  KeyRecord record{.spki_sha256 = key.public_key().spki_sha256(), .created = clock_.now()};
-  record.request.certificate_id = certificate_id;
-  record.request.algorithm = key.name();
+  const KeyRecord record = blank_record(certificate_id, key);
   if (read_record(certificate_id, record.spki_sha256)) return;
   make_private_folder(archive(certificate_id));
   write_key(archived(certificate_id, record.spki_sha256, ".key"), key);
@@ -258,10 +257,7 @@ void KeyStore::remove_orphans(const std::string& certificate_id) {
   for (const auto& spki : keys) {
     if (records.contains(spki) && read_record(certificate_id, spki)) continue;
     // Its record was never written or is damaged. No job can find it, but a certificate for it may exist.
-    KeyRecord record{.spki_sha256 = spki, .created = clock_.now()};
-    record.request.certificate_id = certificate_id;
-    record.request.algorithm = load_key(archived(certificate_id, spki, ".key")).name();
-    write_record(record);
+    write_record(blank_record(certificate_id, load_key(archived(certificate_id, spki, ".key"))));
   }
 }
 
@@ -269,11 +265,8 @@ void KeyStore::adopt(const std::string& certificate_id) {
   const crypto::PrivateKey key = load_key(key_path(certificate_id));
   const std::string spki = key.public_key().spki_sha256();
   if (!read_record(certificate_id, spki)) {
-    KeyRecord record{.spki_sha256 = spki, .created = clock_.now()};
-    record.request.certificate_id = certificate_id;
-    record.request.algorithm = key.name();
     write_key(archived(certificate_id, spki, ".key"), key);
-    write_record(record);
+    write_record(blank_record(certificate_id, key));
     log::write(kKeyAdopted, {{"certificate_id", certificate_id}, {"spki_sha256", spki}});
   }
   set_current(certificate_id, spki);
@@ -316,6 +309,16 @@ std::optional<KeyRecord> KeyStore::read_record(const std::string& certificate_id
 
 void KeyStore::write_record(const KeyRecord& record) {
   write_durably(archived(record.request.certificate_id, record.spki_sha256, ".json"), to_json(record));
+}
+
+/// The record of a key that no job has asked for.
+KeyRecord KeyStore::blank_record(const std::string& certificate_id, const crypto::PrivateKey& key) const {
+  KeyRecord out;
+  out.request.certificate_id = certificate_id;
+  out.request.algorithm = key.name();
+  out.spki_sha256 = key.public_key().spki_sha256();
+  out.created = clock_.now();
+  return out;
 }
 
 /// SPKI of `<id>.key`; empty: there is none.

@@ -89,6 +89,7 @@ class KeyStore {
   void write_key(const std::filesystem::path& path, const crypto::PrivateKey& key);
   KeyRecord make(const KeyRequest& request);
   crypto::PrivateKey key_for(const KeyRequest& request) const;
+  KeyRecord blank_record(const std::string& certificate_id, const crypto::PrivateKey& key) const;
   std::string current_spki(const std::string& certificate_id) const;
   void set_current(const std::string& certificate_id, const std::string& spki);
   void prune(const std::string& certificate_id);

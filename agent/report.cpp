@@ -44,6 +44,21 @@ void write(json::Writer& out, const DeploymentReport& deployment) {
 
 }  // namespace
 
+Report Report::completed(DeploymentReport deployment) {
+  Report out;
+  out.status = "Completed";
+  out.deployment = std::move(deployment);
+  return out;
+}
+
+Report Report::failed(const std::string& error, std::optional<DeploymentReport> deployment) {
+  Report out;
+  out.status = "Failed";
+  out.error = error;
+  out.deployment = std::move(deployment);
+  return out;
+}
+
 std::string to_json(const Report& report) {
   json::Writer out;
   out.begin_object()

@@ -44,6 +44,9 @@ struct Report {
   std::string status;     ///< `Completed` or `Failed`
   std::string error;      ///< cut to 4 KiB, control characters made visible
   std::optional<DeploymentReport> deployment;
+
+  static Report completed(DeploymentReport deployment);
+  static Report failed(const std::string& error, std::optional<DeploymentReport> deployment);
 };
 
 /// The body of `POST …/jobs/{job_id}/status`.

@@ -45,7 +45,7 @@ Step Session::finish(const Job& job, Report report) {
 }
 
 Step Session::fail(const Job& job, const std::string& error, std::optional<DeploymentReport> deployment) {
-  return finish(job, {.status = "Failed", .error = error, .deployment = std::move(deployment)});
+  return finish(job, Report::failed(error, std::move(deployment)));
 }
 
 Step Session::later(const Job& job, const Answer& answer, const std::string& text) {
