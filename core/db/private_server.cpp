@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+extern "C" {  // glibc 2.36 forgot it
+#include <sys/pidfd.h>
+}
 
 #include <algorithm>
 #include <atomic>
