@@ -59,6 +59,11 @@ std::int64_t milliseconds(Time time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
 
+/// The beginnings that scripts look for in `last_error` (lifecycle §4.6).
+std::string failure_text(KeyGeneration keys, const std::string& text) {
+  return shorten((keys == KeyGeneration::server ? "issuer renewal failed: " : "issuer signing failed: ") + text, 4096);
+}
+
 std::chrono::milliseconds at_most(Duration limit) { return std::chrono::duration_cast<std::chrono::milliseconds>(limit); }
 
 }  // namespace
@@ -84,7 +89,7 @@ void Issuance::step(const Job& job, std::shared_ptr<const OwnSigning> signing) {
     const auto certificate = store::certificates::find(ground_.database, job.certificate_id);
     if (certificate) material.certificate = *certificate;
     const bool again = e.kind() == ErrorKind::unavailable;
-    write_failure(job, material, "", IntentState::prepared, std::string(to_text(e.kind())), failure_text(job, e.what()), again, 0s);
+    write_failure(job, material, "", IntentState::prepared, std::string(to_text(e.kind())), failure_text(settings_.keys, e.what()), again, 0s);
     return;
   }
   auto intent = store::ledger::open_of_job(ground_.database, job.id);
@@ -159,7 +164,7 @@ void Issuance::submit(const Job& job, Material& material, Intent& intent, std::s
       signing = allocate(material);
     } catch (const Error& e) {
       const bool again = e.kind() == ErrorKind::unavailable;
-      write_failure(job, material, intent.id, again ? IntentState::prepared : IntentState::failed, "invalid_config", failure_text(job, e.what()), again, 5min);
+      write_failure(job, material, intent.id, again ? IntentState::prepared : IntentState::failed, "invalid_config", failure_text(settings_.keys, e.what()), again, 5min);
       return;
     }
     const bool ours = ground_.database.transaction([&](db::Transaction& tx) {
@@ -260,7 +265,7 @@ void Issuance::settle(const Job& job, Material& material, Intent& intent, Outcom
 }
 
 void Issuance::fail(const Job& job, const Material& material, const Intent& intent, const Outcome& outcome) {
-  const std::string error = failure_text(job, outcome.text);
+  const std::string error = failure_text(settings_.keys, outcome.text);
   const std::string kind(plugin::to_text(outcome.status));
   const bool after_checkpoint = outcome.checkpoint.has_value() || intent.checkpoint_sealed.has_value();
   switch (outcome.status) {
@@ -314,11 +319,6 @@ void Issuance::write_failure(const Job& job, const Material& material, const std
     if (end.exhausted() && !material.certificate.id.empty()) give_up_issuance(tx, ground_, notifications_, job, material.certificate, error);
   });
   log::write(messages::kIssuanceFailed, {{"job_id", job.id}, {"certificate_id", job.certificate_id}, {"kind", kind}, {"error", error}});
-}
-
-std::string Issuance::failure_text(const Job& job, const std::string& text) const {
-  const std::string_view beginning = *job.executor == "server" && settings_.keys == KeyGeneration::server ? "issuer renewal failed: " : "issuer signing failed: ";
-  return shorten(std::string(beginning) + text, 4096);
 }
 
 }  // namespace certctl::service
