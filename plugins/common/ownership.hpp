@@ -17,8 +17,8 @@ struct OwnershipWish {
 /// What a connector gives to files that are new and carry no wish: the first account and group that exist.
 struct OwnershipDefaults {
   mode_t mode = 0644;
-  std::vector<std::string> owners;
-  std::vector<std::string> groups;
+  std::vector<std::string> owners = {};
+  std::vector<std::string> groups = {};
 };
 
 /// Precedence: wish, existing file, default. Throws Error(invalid_config) naming an unknown account or group.
