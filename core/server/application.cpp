@@ -187,6 +187,7 @@ class Application::Parts {
   std::unique_ptr<service::Notifications> notifications_;
   std::unique_ptr<service::NotifierChannels> channels_;
   std::unique_ptr<service::NotificationSender> sender_;
+  std::unique_ptr<service::AuditTrail> trail_;
   std::unique_ptr<service::Teams> teams_;
   std::unique_ptr<service::Owners> owners_;
   std::unique_ptr<service::Profiles> profiles_;
@@ -367,7 +368,7 @@ void Application::Parts::unseal() {
 void Application::Parts::load_plugins() {
   gate("plugins", "CERTCTL_PLUGIN_DIR lists the folders that hold issuers/, targets/, notifiers/", [&] {
     plugins_ = std::make_unique<plugin::Host>(plugin::plugin_folders(settings_.text("CERTCTL_PLUGIN_DIR")), std::make_shared<SystemClock>());
-    for (const auto& refusal : plugins_->refusals()) log::write(service::messages::kPluginRefused, {{"file", refusal.file}, {"reason", refusal.reason}});
+    for (const auto& refusal : plugins_->refusals()) log::write(messages::kPluginRefused, {{"file", refusal.file}, {"reason", refusal.reason}});
     if (plugins_->connectors("issuer").empty()) warn("no issuer plugin was found in " + settings_.text("CERTCTL_PLUGIN_DIR"));
   });
 }
@@ -403,12 +404,16 @@ void Application::Parts::assemble() {
   }
   channels_ = std::make_unique<service::NotifierChannels>(*plugins_, notifier_services_, std::move(environment));
   channels_->sync(*database_);
-  sender_ = std::make_unique<service::NotificationSender>(*database_, clock_, channels_->for_sender());
+  service::NotificationSender::Channels carriers;
+  carriers.knows = [this](const domain::NotificationChannel& channel) { return channels_->knows(channel); };
+  carriers.instance = [this](const domain::NotificationChannel& channel) { return channels_->instance(channel); };
+  sender_ = std::make_unique<service::NotificationSender>(*database_, clock_, std::move(carriers));
 
+  trail_ = std::make_unique<service::AuditTrail>(*database_);
   teams_ = std::make_unique<service::Teams>(ground());
   owners_ = std::make_unique<service::Owners>(ground());
   profiles_ = std::make_unique<service::Profiles>(ground());
-  policies_ = std::make_unique<service::RenewalPolicies>(ground());
+  policies_ = std::make_unique<service::RenewalPolicies>(ground(), *plugins_);
   issuers_ = std::make_unique<service::Issuers>(ground(), *registry_, *cas_);
   targets_ = std::make_unique<service::Targets>(ground(), *plugins_, *sealer_);
 
@@ -457,9 +462,9 @@ void Application::Parts::assemble() {
 }
 
 void Application::Parts::add_routes() {
-  api::MetaOptions meta;
-  meta.auth_type = settings_.text("CERTCTL_AUTH_TYPE");
-  meta.ping = [this] { return database_->ping(2s); };
+  api::Meta meta;
+  meta.auth_type = settings_.text("CERTCTL_AUTH_TYPE") == "none" ? http::AuthType::none : http::AuthType::api_key;
+  meta.database_answers = [this] { return database_->ping(2s); };
   meta.draining = [this] { return draining_.load(); };
   api::add_meta_routes(router_, std::move(meta));
   api::add_team_routes(router_, *teams_);
@@ -472,7 +477,7 @@ void Application::Parts::add_routes() {
   api::add_job_routes(router_, *jobs_, *work_);
   api::add_agent_routes(router_, *agent_routes_);
   api::add_notification_routes(router_, *notifications_);
-  api::add_audit_routes(router_, *database_);
+  api::add_audit_routes(router_, *trail_);
 }
 
 std::vector<scheduler::Loop> Application::Parts::loops() {

@@ -5,6 +5,7 @@
 #include "core/base/random.hpp"
 #include "core/base/text.hpp"
 #include "core/crypto/hash.hpp"
+#include "core/server/messages.hpp"
 
 namespace certctl::server {
 
@@ -62,7 +63,7 @@ void AuditSink::record(http::AuditRecord record) noexcept {
     queue_->push(audit_->call_event(actor, call, record.status));
   } catch (const std::exception& e) {
     // A record that cannot even be built must not end the request it is about.
-    log::write(log::Message{"AUDIT_RECORD_FAILED", log::Level::error, "an audit event could not be made"}, {{"error", e.what()}});
+    log::write(messages::kAuditRecordFailed, {{"error", e.what()}});
   }
 }
 

@@ -20,4 +20,7 @@ inline constexpr log::Message kDatabaseWaiting{"DB_WAITING", Level::info, "waiti
 inline constexpr log::Message kDatabaseGone{"PG_GIVEN_UP", Level::error, "the private PostgreSQL cannot be kept running",
                                             "see the PostgreSQL lines above; restore a backup if its data is damaged"};
 
+inline constexpr log::Message kPluginRefused{"PLUGIN_REFUSED", Level::error, "a plugin was refused"};
+inline constexpr log::Message kAuditRecordFailed{"AUDIT_RECORD_FAILED", Level::error, "an audit event could not be made"};
+
 }  // namespace certctl::server::messages

@@ -17,7 +17,6 @@ inline constexpr log::Message kIssuanceRecorded{"ISSUANCE_RECORDED", Level::info
 inline constexpr log::Message kIssuanceUnknown{"ISSUANCE_UNKNOWN", Level::error, "what became of a request to the CA is unknown; it will be looked up",
                                                "nothing is requested again before the CA has answered; see the job's phase"};
 inline constexpr log::Message kIntentResumed{"INTENT_RESUMED", Level::info, "an open issuance was taken up again"};
-inline constexpr log::Message kPluginRefused{"PLUGIN_REFUSED", Level::error, "a plugin was refused"};
 inline constexpr log::Message kJobRetried{"JOB_RETRIED", Level::info, "failed jobs were queued again"};
 inline constexpr log::Message kJobReaped{"JOB_REAPED", Level::warn, "a job was ended or put back because nobody worked on it"};
 inline constexpr log::Message kRenewalsQueued{"RENEWALS_QUEUED", Level::info, "due certificates were queued for renewal"};
