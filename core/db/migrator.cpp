@@ -114,6 +114,8 @@ class MigrationLock {
  private:
   bool try_lock() {
     if (advisory_) return connection_.run("SELECT pg_try_advisory_lock($1)", kLockKey).front().flag(0);
+    // The transaction holds the lock and does nothing else, for as long as the migrations take.
+    connection_.run("SET idle_in_transaction_session_timeout = 0");
     connection_.run("BEGIN");
     try {
       connection_.run("LOCK TABLE certctl_schema_migrations IN SHARE UPDATE EXCLUSIVE MODE NOWAIT");
