@@ -50,11 +50,12 @@ bool heartbeat(db::Executor db, const std::string& id, const Heartbeat& b) {
                           version = coalesce(nullif($2, ''), version), hostname = coalesce(nullif($3, ''), hostname),
                           os = coalesce(nullif($4, ''), os), architecture = coalesce(nullif($5, ''), architecture),
                           ip_address = coalesce(nullif($6, ''), ip_address),
-                          capabilities = coalesce($7::text[], capabilities), plugins = coalesce($8::jsonb, plugins),
+                          capabilities = coalesce($7::jsonb, capabilities), plugins = coalesce($8::jsonb, plugins),
                           clock_skew_ms = coalesce($9::int, clock_skew_ms), pending_reports = coalesce($10::int, pending_reports),
                           started_at = coalesce($11::timestamptz, started_at)
                     WHERE id = $1 AND retired_at IS NULL)",
-                id, b.version, b.hostname, b.os, b.architecture, b.ip_address, b.capabilities, b.plugins, b.clock_skew_ms,
+                id, b.version, b.hostname, b.os, b.architecture, b.ip_address,
+                b.capabilities ? std::optional<json::Raw>(to_jsonb(*b.capabilities)) : std::nullopt, b.plugins, b.clock_skew_ms,
                 b.pending_reports, b.started_at).affected() == 1;
 }
 

@@ -333,7 +333,7 @@ std::vector<Swept> reap_offline_agents(db::Executor db, Duration silence) {
     UPDATE jobs j SET status = 'Failed', completed_at = now(), last_error = $2, next_attempt_at = now(), lease_owner = NULL,
            lease_expires_at = NULL, updated_at = now()
       FROM agents a
-     WHERE a.id = j.agent_id AND j.executor = 'agent' AND j.status = 'Running' AND NOT 'job_lease' = ANY(a.capabilities)
+     WHERE a.id = j.agent_id AND j.executor = 'agent' AND j.status = 'Running' AND NOT a.capabilities @> '["job_lease"]'
        AND a.last_heartbeat_at < now() - $1::interval
     RETURNING j.id, j.certificate_id, j.type, j.agent_id, 'Running' AS old_status, j.status AS new_status, j.attempts, j.max_attempts)",
       silence, "agent offline (no heartbeat for >" + format_duration(silence) + ")"));

@@ -34,9 +34,9 @@ std::optional<domain::Notification> find(db::Executor db, const std::string& id)
 std::optional<json::Raw> attempts(db::Executor db, const std::string& id);
 
 struct Filter {
-  std::string status, type, channel, severity, certificate_id, recipient;
-  std::string text;  ///< part of subject or message, any letter case
-  std::optional<Time> from, to;  ///< of created_at, `to` exclusive
+  std::string status{}, type{}, channel{}, severity{}, certificate_id{}, recipient{};
+  std::string text{};  ///< part of subject or message, any letter case
+  std::optional<Time> from{}, to{};  ///< of created_at, `to` exclusive
 };
 /// Sent ones first, newest first.
 Page<domain::Notification> list(db::Executor db, const Filter& filter, const PageRequest& page);
