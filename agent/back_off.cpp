@@ -15,11 +15,10 @@ double random_fraction() {
   return double(number) / 4294967296.0;
 }
 
-Duration BackOff::next() {
+Duration BackOff::after(int earlier, Duration most, const RandomFraction& random) {
   constexpr Duration kLeast = std::chrono::milliseconds(50);
-  const int doublings = std::min(failures_++, 20);
-  const Duration most = std::min<Duration>(kMost, kFirst * (std::int64_t(1) << doublings));
-  return kLeast + Duration(std::int64_t(random_() * double((most - kLeast).count())));
+  const Duration longest = std::min<Duration>(most, kFirst * (std::int64_t(1) << std::min(earlier, 20)));
+  return kLeast + Duration(std::int64_t(random() * double((longest - kLeast).count())));
 }
 
 Duration jittered(Duration interval, const RandomFraction& random) {

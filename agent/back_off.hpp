@@ -20,7 +20,9 @@ class BackOff {
   explicit BackOff(RandomFraction random = random_fraction) : random_(std::move(random)) {}
 
   /// The wait after another failure: 50 ms to 1 s, then up to 2 s, 4 s, … 5 min.
-  Duration next();
+  Duration next() { return after(failures_++, kMost, random_); }
+  /// The wait after a failure that `earlier` ones went before.
+  static Duration after(int earlier, Duration most, const RandomFraction& random = random_fraction);
   void reset() { failures_ = 0; }
   int failures() const { return failures_; }
 

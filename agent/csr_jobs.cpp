@@ -60,22 +60,22 @@ Step CsrJobs::run(Job& job) {
   const Time now = session_.clock().now();
   if (record.accepted && record.accepted_attempt == job.item.attempt && now - *record.accepted < kDuplicateWindow) return {Step::End::dropped};
   if (record.submitted && !record.accepted) {
-    switch (fate_of(record)) {
+    Answer answer;
+    switch (fate_of(record, answer)) {
       case Fate::signed_already:
         log::write(kCsrAlreadySigned, {{"job_id", job.item.id}, {"certificate_id", job.item.certificate_id}});
         keys_.mark_accepted(record, job.item.attempt);
         session_.signals().poll();
         return {Step::End::completed};
-      case Fate::ask_again: return session_.later(job, {}, "CSR submission failed: its outcome cannot be asked for now");
+      case Fate::ask_again: return session_.later(job, answer, fmt::format("CSR submission failed: its outcome cannot be learnt: {}", answer.problem));
       case Fate::unknown: break;
     }
   }
   return submit(job, record);
 }
 
-CsrJobs::Fate CsrJobs::fate_of(const KeyRecord& record) {
-  const Answer answer =
-      session_.control_plane().get(session_.path("/certificates/" + http::percent_encode(record.request.certificate_id)));
+CsrJobs::Fate CsrJobs::fate_of(const KeyRecord& record, Answer& answer) {
+  answer = session_.control_plane().get(session_.path("/certificates/" + http::percent_encode(record.request.certificate_id)));
   if (answer.is_passing()) return Fate::ask_again;
   if (!answer.ok()) return Fate::unknown;
   try {

@@ -21,7 +21,7 @@ class CsrJobs {
   Step submit(Job& job, const KeyRecord& record);
   /// What was submitted before may have been signed already, though nobody heard the answer.
   enum class Fate { unknown, signed_already, ask_again };
-  Fate fate_of(const KeyRecord& record);
+  Fate fate_of(const KeyRecord& record, Answer& answer);
 
   Session& session_;
   KeyStore& keys_;

@@ -12,6 +12,12 @@
 #include "core/http/uri.hpp"
 
 namespace certctl::agent {
+namespace {
+
+/// Jobs live minutes, so they wait less long than the activities.
+constexpr Duration kLongestRetry = std::chrono::seconds(30);
+
+}  // namespace
 
 std::string Session::agent_id() const {
   const std::scoped_lock lock(mutex_);
@@ -54,9 +60,7 @@ Step Session::later(const Job& job, const Answer& answer, const std::string& tex
     signals_.heartbeat();
   }
   if (clock_.now() >= job.deadline) return fail(job, text);
-  BackOff back_off;
-  Duration wait{};
-  for (int i = 0; i <= std::min(job.tries, 8); ++i) wait = back_off.next();
+  Duration wait = BackOff::after(job.tries, kLongestRetry);
   if (answer.retry_after) wait = std::max<Duration>(wait, *answer.retry_after);
   wait = std::min<Duration>(wait, std::max<Duration>(job.deadline - clock_.now(), std::chrono::milliseconds(1)));
   log::write(kJobRetry, {{"job_id", job.item.id}, {"certificate_id", job.item.certificate_id}, {"error", text}});

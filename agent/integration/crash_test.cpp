@@ -50,9 +50,11 @@ TEST_CASE("An agent that is killed at random moments loses and doubles nothing")
       agent.send(SIGKILL);
       agent.wait();
     }
+    const int heartbeats = scene.control_plane.requests("heartbeat");
     Process agent = scene.start();
     CAPTURE(round);
     check_once(scene, id);
+    REQUIRE(scene.control_plane.wait([&] { return scene.control_plane.requests("heartbeat") > heartbeats; }));
     agent.send(SIGTERM);
     CHECK(agent.wait() == 0);
   }
@@ -61,7 +63,7 @@ TEST_CASE("An agent that is killed at random moments loses and doubles nothing")
 TEST_CASE("Reports wait for a control plane that is away, over a restart of the agent") {
   Scene scene;
   scene.control_plane.misbehave("status", {StandIn::Fault::busy_503});  // the Running report
-  scene.control_plane.misbehave("status", std::vector<StandIn::Fault>(6, StandIn::Fault::error_500));
+  scene.control_plane.misbehave("status", std::vector<StandIn::Fault>(3, StandIn::Fault::error_500));
   scene.control_plane.order(scene.order("mc-1"));
   Process first = scene.start();
   REQUIRE(scene.control_plane.wait([&] { return fs::exists(scene.certificate_file("mc-1")) && scene.control_plane.requests("status") >= 2; }));

