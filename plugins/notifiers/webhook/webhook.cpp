@@ -35,12 +35,10 @@ Error refusal(const HttpAnswer& answer, const std::string& where) {
   std::string text = where + " answered " + code;
   if (status == 410) text += ": the receiver is gone for good";
   if (!answer.body().empty()) text += ": " + common::presentable_output(answer.body(), kShownAnswer);
-  Error error = Error(kind_of(status), text).vendor_code(code);
-  if (status == 410) error = std::move(error).setting("/url");
-  if (const auto wait = answer.retry_after()) {
-    error = std::move(error).retry_in(std::min<std::chrono::milliseconds>(*wait, kLongestWait));
-  }
-  return error;
+  Error error = Error(kind_of(status), text).vendor_code(code).setting(status == 410 ? "/url" : "");
+  const auto wait = answer.retry_after();
+  if (!wait) return error;
+  return std::move(error).retry_in(std::min<std::chrono::milliseconds>(*wait, kLongestWait));
 }
 
 /// A webhook-id must not hold the full stop that separates the signed parts.
