@@ -17,7 +17,8 @@ namespace certctl::http {
 class IpAddress {
  public:
   IpAddress() = default;  ///< 0.0.0.0
-  /// Canonical spellings only (inet_pton); nullopt for host names and for `0x7f.1`, `2130706433`, `010.0.0.1`, `fe80::1%eth0`.
+  /// Canonical spellings only (inet_pton); nullopt for host names and for `0x7f.1`, `2130706433`, `010.0.0.1`,
+  /// `fe80::1%eth0`.
   static std::optional<IpAddress> parse(std::string_view text);
   static IpAddress v4(std::uint32_t host_order);
   static IpAddress v6(std::span<const std::uint8_t, 16> bytes);

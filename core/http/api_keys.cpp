@@ -30,7 +30,8 @@ void ApiKeys::add_entry(std::string_view entry, const std::string& where, std::o
   const auto refuse = [&](std::string_view why) { return invalid(fmt::format("{} ({})", why, where)); };
   std::vector<std::string_view> fields;
   for (const auto part : split(entry, ':')) fields.push_back(trim(part));
-  if (fields.size() < 2 || fields.size() > 3) throw refuse("invalid named key format: name:key[:admin|enroll] is expected");
+  if (fields.size() < 2 || fields.size() > 3)
+    throw refuse("invalid named key format: name:key[:admin|enroll] is expected");
   if (!is_name(fields[0])) throw refuse("invalid key name: letters, digits, _ and - are allowed");
 
   ApiKey key;
@@ -39,12 +40,14 @@ void ApiKeys::add_entry(std::string_view entry, const std::string& where, std::o
   if (fields.size() == 3) {
     key.admin = fields[2] == "admin";
     key.enroll = fields[2] == "enroll";
-    if (!key.admin && !key.enroll) throw refuse(fmt::format("invalid admin flag of \"{}\": only admin or enroll may follow the key", key.name));
+    if (!key.admin && !key.enroll)
+      throw refuse(fmt::format("invalid admin flag of \"{}\": only admin or enroll may follow the key", key.name));
   }
   if (fields[1].empty()) throw refuse(fmt::format("empty key for name \"{}\"", key.name));
   if (fields[1].starts_with(kHashed)) {
     const auto bytes = from_hex(fields[1].substr(kHashed.size()));
-    if (!bytes || bytes->size() != key.hash.size()) throw refuse(fmt::format("the key of \"{}\" is not sha256$ and 64 hex digits", key.name));
+    if (!bytes || bytes->size() != key.hash.size())
+      throw refuse(fmt::format("the key of \"{}\" is not sha256$ and 64 hex digits", key.name));
     std::ranges::copy(*bytes, key.hash.begin());
   } else {
     if (fields[1].size() < kShortKey) ++short_keys_;
@@ -57,7 +60,8 @@ void ApiKeys::check_duplicates() const {
   for (std::size_t i = 0; i < keys_.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       if (keys_[i].name != keys_[j].name) continue;
-      if (keys_[i].hash == keys_[j].hash) throw invalid(fmt::format("duplicate (name,key) entry for name \"{}\"", keys_[i].name));
+      if (keys_[i].hash == keys_[j].hash)
+        throw invalid(fmt::format("duplicate (name,key) entry for name \"{}\"", keys_[i].name));
       if (keys_[i].admin != keys_[j].admin || keys_[i].enroll != keys_[j].enroll) {
         throw invalid(fmt::format("duplicate key name \"{}\" with mismatched admin flag", keys_[i].name));
       }
@@ -69,8 +73,12 @@ void ApiKeys::review() {
   check_duplicates();
   std::erase_if(warnings_, [](const std::string& text) { return !text.starts_with("CERTCTL_AUTH_SECRET"); });
   notes_.clear();
-  if (short_keys_ != 0) warnings_.push_back(fmt::format("{} API key(s) shorter than {} characters; use at least 32 random characters", short_keys_, kShortKey));
-  if (keys_.size() == 1) warnings_.push_back("only one API key is configured; add a second entry of the same name to rotate it without downtime");
+  if (short_keys_ != 0)
+    warnings_.push_back(fmt::format("{} API key(s) shorter than {} characters; use at least 32 random characters",
+                                    short_keys_, kShortKey));
+  if (keys_.size() == 1)
+    warnings_.push_back(
+        "only one API key is configured; add a second entry of the same name to rotate it without downtime");
   std::map<std::string, int> counts;
   for (const auto& key : keys_) ++counts[key.name];
   for (const auto& [name, count] : counts) {
@@ -84,7 +92,8 @@ ApiKeys ApiKeys::parse_named(const Secret& setting) {
     int ordinal = 0;
     for (const auto part : split(text, ',')) {
       ++ordinal;
-      if (const auto entry = trim(part); !entry.empty()) keys.add_entry(entry, fmt::format("entry {}", ordinal), std::nullopt);
+      if (const auto entry = trim(part); !entry.empty())
+        keys.add_entry(entry, fmt::format("entry {}", ordinal), std::nullopt);
     }
   });
   keys.review();
@@ -119,10 +128,12 @@ ApiKeys ApiKeys::parse_legacy(const Secret& setting) {
       const auto value = trim(part);
       if (value.empty()) continue;
       if (value.size() < kShortKey) ++keys.short_keys_;
-      keys.keys_.push_back({fmt::format("legacy-key-{}", keys.keys_.size()), sha256(value), false, false, std::nullopt});
+      keys.keys_.push_back(
+          {fmt::format("legacy-key-{}", keys.keys_.size()), sha256(value), false, false, std::nullopt});
     }
   });
-  if (!keys.keys_.empty()) keys.warnings_.push_back("CERTCTL_AUTH_SECRET is deprecated; name the keys in CERTCTL_API_KEYS_NAMED");
+  if (!keys.keys_.empty())
+    keys.warnings_.push_back("CERTCTL_AUTH_SECRET is deprecated; name the keys in CERTCTL_API_KEYS_NAMED");
   keys.review();
   return keys;
 }

@@ -11,10 +11,10 @@ namespace certctl::http {
 
 /// How an exchange ended, for logs, metrics and audit.
 struct Exchange {
-  int status = 0;                ///< 0: the client left before there was an answer
+  int status = 0;  ///< 0: the client left before there was an answer
   std::uint64_t bytes_out = 0;
   std::chrono::microseconds duration{};
-  bool complete = false;         ///< the whole answer was handed to the kernel
+  bool complete = false;  ///< the whole answer was handed to the kernel
 };
 
 /// What a listener drives: see Chain for the one that certctl uses. All functions may be called from several threads at

@@ -14,8 +14,8 @@ constexpr std::size_t kAgentKeySize = 43;  // 32 random bytes, base64url without
 /// Agents' keys are looked up in the database: what cannot be one does not cost a query.
 bool may_be_agent_key(std::string_view credential) {
   return credential.size() == kAgentKeySize && std::ranges::all_of(credential, [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
+           return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
 }
 
 AuthFailure bad_bootstrap() { return {"invalid_or_missing_bootstrap_token", "bootstrap", true}; }
@@ -34,9 +34,14 @@ std::variant<std::string_view, AuthFailure> bearer_of(const Request& request) {
 
 }  // namespace
 
-KeyAuthenticator::KeyAuthenticator(KeyAuthenticatorOptions options, ApiKeys keys, AgentLookup agents, const Clock& clock)
-    : options_(std::move(options)), keys_(std::make_shared<const ApiKeys>(std::move(keys))), agents_(std::move(agents)), clock_(clock) {
-  if (!options_.bootstrap_token.empty()) bootstrap_ = options_.bootstrap_token.use([](std::string_view token) { return digest_of(token); });
+KeyAuthenticator::KeyAuthenticator(KeyAuthenticatorOptions options, ApiKeys keys, AgentLookup agents,
+                                   const Clock& clock)
+    : options_(std::move(options)),
+      keys_(std::make_shared<const ApiKeys>(std::move(keys))),
+      agents_(std::move(agents)),
+      clock_(clock) {
+  if (!options_.bootstrap_token.empty())
+    bootstrap_ = options_.bootstrap_token.use([](std::string_view token) { return digest_of(token); });
 }
 
 void KeyAuthenticator::replace_keys(ApiKeys keys) {
@@ -78,8 +83,10 @@ std::variant<Principal, AuthFailure> KeyAuthenticator::authenticate(const Reques
   return principal;
 }
 
-std::variant<Principal, AuthFailure> KeyAuthenticator::registration(const Request& request, std::string_view credential) const {
-  if (equal_constant_time(digest_of(credential), *bootstrap_)) return Principal{Principal::Kind::bootstrap, "bootstrap"};
+std::variant<Principal, AuthFailure> KeyAuthenticator::registration(const Request& request,
+                                                                    std::string_view credential) const {
+  if (equal_constant_time(digest_of(credential), *bootstrap_))
+    return Principal{Principal::Kind::bootstrap, "bootstrap"};
   const std::string_view token = request.headers.get("X-Certctl-Bootstrap-Token");
   const bool shown = !token.empty() && equal_constant_time(digest_of(token), *bootstrap_);
   const auto keys = this->keys();

@@ -15,7 +15,8 @@
 
 namespace certctl::http {
 
-/// A 401. `text` is both `error` and `message` of the answer unless `envelope`, which puts the reason phrase into `error`.
+/// A 401. `text` is both `error` and `message` of the answer unless `envelope`, which puts the reason phrase into
+/// `error`.
 struct AuthFailure {
   std::string text;
   std::string reason;  ///< for audit and metrics: `missing`, `malformed`, `unknown_key`, `bootstrap`, `agent_mismatch`

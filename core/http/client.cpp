@@ -29,7 +29,9 @@ bool is_idempotent(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS";
 }
 
-bool is_redirect(int status) { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
 
 Url parse_target(const std::string& text) {
   try {
@@ -58,22 +60,34 @@ ErrorKind kind_of(Failure failure) {
 
 std::string_view to_text(Failure failure) {
   switch (failure) {
-    case Failure::bad_url: return "bad_url";
-    case Failure::address_refused: return "address_refused";
-    case Failure::resolve: return "resolve";
-    case Failure::connect: return "connect";
-    case Failure::tls: return "tls";
-    case Failure::timeout: return "timeout";
-    case Failure::no_answer: return "no_answer";
-    case Failure::malformed_answer: return "malformed_answer";
-    case Failure::too_large: return "too_large";
-    case Failure::cancelled: return "cancelled";
+    case Failure::bad_url:
+      return "bad_url";
+    case Failure::address_refused:
+      return "address_refused";
+    case Failure::resolve:
+      return "resolve";
+    case Failure::connect:
+      return "connect";
+    case Failure::tls:
+      return "tls";
+    case Failure::timeout:
+      return "timeout";
+    case Failure::no_answer:
+      return "no_answer";
+    case Failure::malformed_answer:
+      return "malformed_answer";
+    case Failure::too_large:
+      return "too_large";
+    case Failure::cancelled:
+      return "cancelled";
   }
   return "no_answer";
 }
 
 ClientError::ClientError(Failure failure, bool bytes_sent, const std::string& message)
-    : Error(Error(kind_of(failure), message).with_code(std::string(to_text(failure)))), failure_(failure), bytes_sent_(bytes_sent) {}
+    : Error(Error(kind_of(failure), message).with_code(std::string(to_text(failure)))),
+      failure_(failure),
+      bytes_sent_(bytes_sent) {}
 
 Cancellation::Cancellation() : state_(std::make_shared<State>()) {}
 void Cancellation::cancel() const { state_->cancel(); }
@@ -91,7 +105,8 @@ class Client::Implementation {
 
   ClientResponse send(const ClientRequest& request) {
     if (!is_token(request.method)) throw invalid("malformed HTTP method");
-    const Exchange exchange{request, request.timeouts.value_or(options_.timeouts), request.max_body.value_or(options_.max_body),
+    const Exchange exchange{request, request.timeouts.value_or(options_.timeouts),
+                            request.max_body.value_or(options_.max_body),
                             request.cancellation ? request.cancellation->state().get() : nullptr,
                             SteadyClock::now() + request.timeouts.value_or(options_.timeouts).total};
     Url url = parse_target(request.url);
@@ -136,7 +151,8 @@ class Client::Implementation {
     if (auto transport = take_idle(url.origin())) {
       auto attempt = attempt_on(*transport, url, exchange, bytes);
       if (attempt.response) return finish(url, std::move(attempt), std::move(transport));
-      const bool stale = attempt.failure == Failure::no_answer && !attempt.answer_started && is_idempotent(exchange.request.method);
+      const bool stale =
+          attempt.failure == Failure::no_answer && !attempt.answer_started && is_idempotent(exchange.request.method);
       if (!stale) throw ClientError(attempt.failure, true, attempt.message);
     }
     auto transport = dial(url, exchange);
@@ -155,7 +171,8 @@ class Client::Implementation {
         if (equal_ignore_case(field.name, ours)) return false;
       }
       // A credential must not go where a redirect points.
-      return same_origin || !(equal_ignore_case(field.name, "Authorization") || equal_ignore_case(field.name, "Cookie"));
+      return same_origin ||
+             !(equal_ignore_case(field.name, "Authorization") || equal_ignore_case(field.name, "Cookie"));
     };
     for (const auto& field : request.headers) {
       if (travels(field)) headers.remove(field.name);
@@ -163,11 +180,14 @@ class Client::Implementation {
     for (const auto& field : request.headers) {
       if (travels(field)) headers.add(field.name, field.value);
     }
-    const bool sends_body = !request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+    const bool sends_body =
+        !request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
     if (sends_body) headers.set("Content-Length", std::to_string(request.body.size()));
     if (!options_.keep_alive) headers.set("Connection", "close");
     const bool through_proxy = !options_.proxy_url.empty() && !url.secure();
-    return wire::serialize_request_head(request.method, through_proxy ? url.origin() + url.target : url.target, headers) + request.body;
+    return wire::serialize_request_head(request.method, through_proxy ? url.origin() + url.target : url.target,
+                                        headers) +
+           request.body;
   }
 
   std::unique_ptr<Transport> dial(const Url& url, const Exchange& exchange) {
@@ -182,12 +202,13 @@ class Client::Implementation {
         static const AddressPolicy kAnywhere(Guard::none, {}, {});
         addresses = resolve_checked(parse_url(options_.proxy_url).host, kAnywhere, options_.resolver);
       }
-      return std::make_unique<Transport>(Transport::Target{url, std::move(addresses), options_.proxy_url}, tls_, exchange.timeouts,
-                                         exchange.deadline, exchange.cancellation);
+      return std::make_unique<Transport>(Transport::Target{url, std::move(addresses), options_.proxy_url}, tls_,
+                                         exchange.timeouts, exchange.deadline, exchange.cancellation);
     } catch (const ClientError&) {
       throw;
     } catch (const Error& error) {
-      throw ClientError(error.code() == "address_refused" ? Failure::address_refused : Failure::resolve, false, error.what());
+      throw ClientError(error.code() == "address_refused" ? Failure::address_refused : Failure::resolve, false,
+                        error.what());
     }
   }
 
@@ -213,7 +234,8 @@ class Client::Implementation {
       std::size_t got = 0;
       const auto io = transport.receive(chunk, parser.state() == State::head ? head_deadline : exchange.deadline, got);
       if (io == Transport::Io::timeout) {
-        fail(Failure::timeout, parser.state() == State::head ? "no answer in time" : "the answer was not complete in time");
+        fail(Failure::timeout,
+             parser.state() == State::head ? "no answer in time" : "the answer was not complete in time");
         return attempt;
       }
       if (io == Transport::Io::lost) {
@@ -233,8 +255,10 @@ class Client::Implementation {
       }
     }
     if (parser.state() == State::failed) {
-      if (parser.fault().status == 413) fail(Failure::too_large, fmt::format("the answer is larger than {} bytes", exchange.max_body));
-      else fail(Failure::malformed_answer, "not a well-formed HTTP answer");
+      if (parser.fault().status == 413)
+        fail(Failure::too_large, fmt::format("the answer is larger than {} bytes", exchange.max_body));
+      else
+        fail(Failure::malformed_answer, "not a well-formed HTTP answer");
       return attempt;
     }
     attempt.keep = parser.keep_alive() && buffer.empty();

@@ -22,10 +22,10 @@ struct ClientTimeouts {
 /// The default is the guarded client: no keep-alive, no redirects, no proxy, system roots.
 struct ClientOptions {
   AddressPolicy policy;
-  Resolver resolver;                 ///< empty: the system's
-  std::string ca_bundle_path;        ///< PEM; replaces the system roots
-  std::string ca_bundle_pem;         ///< the same, as text
-  std::string client_cert_pem;       ///< chain, leaf first
+  Resolver resolver;            ///< empty: the system's
+  std::string ca_bundle_path;   ///< PEM; replaces the system roots
+  std::string ca_bundle_pem;    ///< the same, as text
+  std::string client_cert_pem;  ///< chain, leaf first
   Secret client_key_pem;
   bool tls13_only = false;           ///< else 1.2 and up
   bool verify_peer = true;           ///< false only behind the documented insecure switches
@@ -72,12 +72,12 @@ struct ClientResponse {
 
 enum class Failure {
   bad_url,
-  address_refused,   ///< the guard
+  address_refused,  ///< the guard
   resolve,
-  connect,           ///< TCP or proxy
-  tls,               ///< handshake, name or chain
+  connect,  ///< TCP or proxy
+  tls,      ///< handshake, name or chain
   timeout,
-  no_answer,         ///< the connection ended before a complete answer
+  no_answer,  ///< the connection ended before a complete answer
   malformed_answer,
   too_large,
   cancelled,

@@ -163,8 +163,10 @@ TEST_CASE("Nothing was sent when nobody listens") {
 }
 
 TEST_CASE("An answer that is cut off is no answer, in every framing") {
-  const std::vector<std::string> answers{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-                                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "HTTP/1.1 200 OK\r\nContent-Le", ""};
+  const std::vector<std::string> answers{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+                                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+                                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+                                         "HTTP/1.1 200 OK\r\nContent-Le", ""};
   for (const auto& text : answers) {
     INFO(text);
     Peer peer([&](int descriptor, int) {
@@ -181,7 +183,8 @@ TEST_CASE("An answer that is cut off is no answer, in every framing") {
 TEST_CASE("A body without a length ends with the connection, and interim answers are skipped") {
   Peer peer([](int descriptor, int) {
     Peer::read_head(descriptor);
-    Peer::say(descriptor, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\n\r\nall of it");
+    Peer::say(descriptor,
+              "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\n\r\nall of it");
   });
   Client client(unguarded());
   const auto outcome = get(client, peer.url());
@@ -193,7 +196,8 @@ TEST_CASE("A body without a length ends with the connection, and interim answers
 TEST_CASE("Garbage and answers over the limit are told apart") {
   Peer peer([](int descriptor, int number) {
     Peer::read_head(descriptor);
-    Peer::say(descriptor, number == 1 ? "SSH-2.0-OpenSSH\r\n\r\n" : "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n");
+    Peer::say(descriptor,
+              number == 1 ? "SSH-2.0-OpenSSH\r\n\r\n" : "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n");
     Peer::wait_for_end(descriptor);
   });
   Client client(unguarded());

@@ -1,6 +1,5 @@
 #include "core/http/connection.hpp"
 
-#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -13,24 +12,10 @@
 namespace certctl::http {
 namespace {
 
-constexpr int kTurns = 16;                       // reads or writes before other connections get the thread
-constexpr std::size_t kChunk = 16 * 1024;        // one TLS record
-constexpr std::size_t kJoinLimit = 64 * 1024;    // smaller bodies are written together with the head
+constexpr int kTurns = 16;                 // reads or writes before other connections get the thread
+constexpr std::size_t kChunk = 16 * 1024;  // one TLS record
 constexpr std::size_t kPipelineLimit = 64 * 1024;
 constexpr std::chrono::seconds kLinger{2};
-
-/// IMF-fixdate (RFC 9110 §5.6.7).
-std::string http_date() {
-  static constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", kDays[std::size_t(parts.tm_wday)], parts.tm_mday,
-                     kMonths[std::size_t(parts.tm_mon)], parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
-
-bool has_no_body(int status) { return status == 204 || status == 304 || status < 200; }
 
 }  // namespace
 
@@ -69,7 +54,8 @@ class Connection::ExchangeReply final : public Reply::State {
     if (!answered_.exchange(true)) send(std::move(response));
   }
 
-  void park(std::chrono::milliseconds limit, std::function<Response(ParkEnd)> end, std::shared_ptr<Reply::State> self) override {
+  void park(std::chrono::milliseconds limit, std::function<Response(ParkEnd)> end,
+            std::shared_ptr<Reply::State> self) override {
     const auto parked = std::make_shared<Parked>(Parked{Clock::now() + limit, std::move(end), std::move(self)});
     connection_->post([connection = connection_.get(), exchange = exchange_, parked] {
       connection->on_park(exchange, std::move(*parked));
@@ -91,33 +77,6 @@ class Connection::ExchangeReply final : public Reply::State {
   const std::uint64_t exchange_;
   const std::string request_id_;
   std::atomic<bool> answered_{false};
-};
-
-/// The right to deliver one chunk of a stream; gone without a delivery, the connection is cut.
-class Connection::PendingChunk {
- public:
-  PendingChunk(std::shared_ptr<Connection> connection, std::uint64_t exchange)
-      : connection_(std::move(connection)), exchange_(exchange) {}
-
-  ~PendingChunk() {
-    if (used_) return;
-    connection_->post([connection = connection_.get(), exchange = exchange_] {
-      if (connection->phase_ == Phase::pulling && connection->exchange_ == exchange) connection->cut();
-    });
-  }
-
-  void deliver(std::optional<std::string> data) {
-    if (used_.exchange(true)) return;
-    const auto held = std::make_shared<std::optional<std::string>>(std::move(data));
-    connection_->post([connection = connection_.get(), exchange = exchange_, held] {
-      connection->on_chunk(exchange, std::move(*held));
-    });
-  }
-
- private:
-  const std::shared_ptr<Connection> connection_;
-  const std::uint64_t exchange_;
-  std::atomic<bool> used_{false};
 };
 
 Connection::Connection(std::shared_ptr<Shared> shared, std::shared_ptr<Loop> loop, std::unique_ptr<TlsStream> tls,
@@ -158,16 +117,22 @@ void Connection::await_write() {
 
 void Connection::on_ready() {
   switch (phase_) {
-    case Phase::handshake: return step_handshake();
+    case Phase::handshake:
+      return step_handshake();
     case Phase::idle:
     case Phase::head:
-    case Phase::body: return step_read();
-    case Phase::writing: return step_write();
-    case Phase::handling: return watch_client();
-    case Phase::lingering: return step_linger();
+    case Phase::body:
+      return step_read();
+    case Phase::writing:
+      return step_write();
+    case Phase::handling:
+      return watch_client();
+    case Phase::lingering:
+      return step_linger();
     case Phase::admitting:
     case Phase::pulling:
-    case Phase::closed: return;
+    case Phase::closed:
+      return;
   }
 }
 
@@ -182,11 +147,17 @@ void Connection::start() {
 
 void Connection::step_handshake() {
   switch (tls_->handshake()) {
-    case TlsStream::Status::done: ++shared_->handshakes; return become_idle();
-    case TlsStream::Status::want_read: return await_read();
-    case TlsStream::Status::want_write: return await_write();
+    case TlsStream::Status::done:
+      ++shared_->handshakes;
+      return become_idle();
+    case TlsStream::Status::want_read:
+      return await_read();
+    case TlsStream::Status::want_write:
+      return await_write();
     case TlsStream::Status::closed:
-    case TlsStream::Status::failed: ++shared_->handshakes_failed; return close();
+    case TlsStream::Status::failed:
+      ++shared_->handshakes_failed;
+      return close();
   }
 }
 
@@ -212,11 +183,16 @@ void Connection::step_read() {
     if (!consume()) return;
     const auto got = tls_->read(chunk);
     switch (got.status) {
-      case TlsStream::Status::done: input_.append(chunk.data(), got.bytes); break;
-      case TlsStream::Status::want_read: return leaves_when_idle() ? begin_close(false) : await_read();
-      case TlsStream::Status::want_write: return await_write();
+      case TlsStream::Status::done:
+        input_.append(chunk.data(), got.bytes);
+        break;
+      case TlsStream::Status::want_read:
+        return leaves_when_idle() ? begin_close(false) : await_read();
+      case TlsStream::Status::want_write:
+        return await_write();
       case TlsStream::Status::closed:
-      case TlsStream::Status::failed: return close();
+      case TlsStream::Status::failed:
+        return close();
     }
   }
   post([this] {
@@ -280,8 +256,8 @@ void Connection::finish_body() {
 
 // ---- deciding ------------------------------------------------------------------------------------------------------
 
-/// One trip to the pool when the body is here, as it mostly is; two when it is still to come: nobody waits for a client's
-/// bytes on a thread, and nobody reads a body of a caller who may not send one.
+/// One trip to the pool when the body is here, as it mostly is; two when it is still to come: nobody waits for a
+/// client's bytes on a thread, and nobody reads a body of a caller who may not send one.
 void Connection::admit() {
   const bool complete = parser_->state() == wire::RequestParser::State::complete;
   phase_ = complete ? Phase::handling : Phase::admitting;
@@ -296,8 +272,10 @@ void Connection::admit() {
       return;
     }
     const Reply reply(std::make_shared<ExchangeReply>(self, exchange, request->request_id));
-    if (refusal) reply(std::move(*refusal));
-    else application.handle(request, reply);
+    if (refusal)
+      reply(std::move(*refusal));
+    else
+      application.handle(request, reply);
   };
   if (shared_->pool.submit(std::move(job), shared_->application.urgent(*request_))) return;
   ++shared_->shed_queue;
@@ -327,7 +305,8 @@ void Connection::run_handler() {
   phase_ = Phase::handling;
   no_deadline();
   auto job = [self = shared_from_this(), request = request_, exchange = exchange_] {
-    self->shared_->application.handle(request, Reply(std::make_shared<ExchangeReply>(self, exchange, request->request_id)));
+    self->shared_->application.handle(request,
+                                      Reply(std::make_shared<ExchangeReply>(self, exchange, request->request_id)));
   };
   // Already admitted, and its body read: refusing it now would only make the client send all of it again.
   shared_->pool.submit_always(std::move(job), shared_->application.urgent(*request_));
@@ -378,136 +357,10 @@ void Connection::watch_client() {
   }
 }
 
-// ---- answering -----------------------------------------------------------------------------------------------------
-
-void Connection::refuse(const wire::Fault& fault) {
-  if (!request_) begin_request();
-  Response response = error_response(fault.status, fault.message, request_->request_id);
-  response.close = true;
-  respond(std::move(response));
-}
-
-void Connection::respond(Response response) {
-  if (parser_->state() != wire::RequestParser::State::failed) finish_body();
-  const bool consumed = parser_->state() == wire::RequestParser::State::complete;
-  keep_alive_ = consumed && parser_->keep_alive() && !response.close && !shared_->draining;
-
-  shared_->application.decorate(*request_, response);
-  const bool head_only = request_->method == "HEAD";
-  const bool bodiless = has_no_body(response.status);
-  const bool streams = response.streams() && !head_only && !bodiless;
-  chunked_ = streams && !parser_->old_version();
-  if (streams && !chunked_) keep_alive_ = false;  // HTTP/1.0: the end of the connection ends the body
-  if (chunked_) response.headers.set("Transfer-Encoding", "chunked");
-  else if (!bodiless && !response.streams()) response.headers.set("Content-Length", std::to_string(response.body.size()));
-  if (!keep_alive_) response.headers.set("Connection", "close");
-  else if (parser_->old_version()) response.headers.set("Connection", "keep-alive");
-  response.headers.set("Date", http_date());
-
-  output_ = wire::serialize_head(response);
-  if (streams) {
-    stream_ = std::make_shared<ChunkSource>(std::move(response.stream));
-  } else if (!head_only && !bodiless) {
-    if (response.body.size() <= kJoinLimit) output_ += response.body;
-    else output_tail_ = std::move(response.body);
-  }
-  status_ = response.status;
-  bytes_out_ = 0;
-  written_ = 0;
-  phase_ = Phase::writing;
-  set_deadline(shared_->limits.write);
-  step_write();
-}
-
-void Connection::step_write() {
-  for (int turn = 0; turn < kTurns; ++turn) {
-    if (written_ == output_.size()) {
-      if (output_tail_.empty()) return after_write();
-      output_ = std::exchange(output_tail_, {});
-      written_ = 0;
-    }
-    const auto got = tls_->write(std::string_view(output_).substr(written_));
-    switch (got.status) {
-      case TlsStream::Status::done:
-        written_ += got.bytes;
-        bytes_out_ += got.bytes;
-        break;
-      case TlsStream::Status::want_write: return await_write();
-      case TlsStream::Status::want_read: return await_read();
-      case TlsStream::Status::closed:
-      case TlsStream::Status::failed: return close();
-    }
-  }
-  post([this] {
-    if (phase_ == Phase::writing) step_write();
-  });
-}
-
-void Connection::after_write() {
-  output_.clear();
-  written_ = 0;
-  if (std::exchange(continuing_, false)) {
-    phase_ = Phase::body;
-    set_deadline(shared_->limits.read);
-    return step_read();
-  }
-  if (stream_) return pull();
-  end_exchange(true);
-}
-
-void Connection::pull() {
-  phase_ = Phase::pulling;
-  no_deadline();
-  auto pending = std::make_shared<PendingChunk>(shared_from_this(), exchange_);
-  shared_->pool.submit_always([source = stream_, pending = std::move(pending), id = request_->request_id]() mutable {
-    try {
-      (*source)([pending](std::optional<std::string> data) { pending->deliver(std::move(data)); });
-    } catch (...) {
-      current_exception_response(id);  // logs; what was sent cannot be taken back, so the connection is cut
-    }
-  });
-}
-
-void Connection::on_chunk(std::uint64_t exchange, std::optional<std::string> data) {
-  if (phase_ != Phase::pulling || exchange != exchange_) return;
-  if (data && data->empty()) return pull();
-  if (data) output_ = chunked_ ? wire::serialize_chunk(*data) : std::move(*data);
-  else output_ = chunked_ ? wire::last_chunk() : std::string_view();
-  if (!data) drop_stream();
-  written_ = 0;
-  phase_ = Phase::writing;
-  set_deadline(shared_->limits.write);
-  step_write();
-}
-
-/// The source may hold a database cursor: its end does not belong on an I/O thread.
-void Connection::drop_stream() {
-  if (stream_) shared_->pool.submit_always([source = std::exchange(stream_, nullptr)] {});
-}
-
-void Connection::end_exchange(bool complete) {
-  Exchange result;
-  result.status = status_;
-  result.bytes_out = bytes_out_;
-  result.duration = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - request_->received);
-  result.complete = complete;
-  shared_->application.finished(*request_, result);
-  --shared_->busy;
-  const bool unread = !parser_ || parser_->state() != wire::RequestParser::State::complete || !input_.empty();
-  request_.reset();
-  parser_.reset();
-  drop_stream();
-  status_ = 0;
-  served_ = true;
-  if (!complete) return;
-  if (keep_alive_) become_idle();
-  else begin_close(unread);
-}
-
 // ---- ending --------------------------------------------------------------------------------------------------------
 
-/// Closing with unread bytes in the kernel sends a reset, which can destroy the answer before the client reads it: so the
-/// rest of a refused request is swallowed for a moment.
+/// Closing with unread bytes in the kernel sends a reset, which can destroy the answer before the client reads it: so
+/// the rest of a refused request is swallowed for a moment.
 void Connection::begin_close(bool linger) {
   tls_->finish();
   if (!linger) return close();
@@ -561,10 +414,14 @@ void Connection::check_deadline(Clock::time_point now) {
     if (parked_ && parked_->until <= now) return end_park(ParkEnd::deadline);
     if (deadline_ > now) return;
     switch (phase_) {
-      case Phase::head: return refuse({408, "the request head took too long"});
-      case Phase::body: return refuse({408, "the request body took too long"});
-      case Phase::idle: return begin_close(false);
-      default: return close();
+      case Phase::head:
+        return refuse({408, "the request head took too long"});
+      case Phase::body:
+        return refuse({408, "the request body took too long"});
+      case Phase::idle:
+        return begin_close(false);
+      default:
+        return close();
     }
   });
 }

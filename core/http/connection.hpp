@@ -64,7 +64,8 @@ struct Shared {
   std::atomic<bool> draining{false};
   std::atomic<bool> stopping{false};
 
-  std::atomic<std::uint64_t> accepted{0}, handshakes{0}, handshakes_failed{0}, requests{0}, shed_queue{0}, shed_connections{0};
+  std::atomic<std::uint64_t> accepted{0}, handshakes{0}, handshakes_failed{0}, requests{0}, shed_queue{0},
+      shed_connections{0};
   std::atomic<std::size_t> busy{0}, parked{0};
 
   std::mutex mutex;
@@ -77,8 +78,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Clock = std::chrono::steady_clock;
 
   /// Takes the descriptor over. `client` holds a slot in Shared::peers.
-  Connection(std::shared_ptr<Shared> shared, std::shared_ptr<Loop> loop, std::unique_ptr<TlsStream> tls, std::unique_ptr<Watch> watch,
-             IpAddress peer);
+  Connection(std::shared_ptr<Shared> shared, std::shared_ptr<Loop> loop, std::unique_ptr<TlsStream> tls,
+             std::unique_ptr<Watch> watch, IpAddress peer);
   ~Connection();
 
   // All on the loop's thread.
@@ -144,17 +145,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Phase phase_ = Phase::handshake;
   Clock::time_point deadline_ = Clock::time_point::max();
-  bool reading_ = false;         ///< a wait for readability is out
+  bool reading_ = false;  ///< a wait for readability is out
   bool writing_ = false;
-  bool counted_ = true;          ///< holds a slot of its peer
-  bool served_ = false;          ///< has had an answer
-  bool continuing_ = false;      ///< what is being written is `100 Continue`
+  bool counted_ = true;      ///< holds a slot of its peer
+  bool served_ = false;      ///< has had an answer
+  bool continuing_ = false;  ///< what is being written is `100 Continue`
   bool keep_alive_ = false;
   bool chunked_ = false;
-  std::uint64_t exchange_ = 0;   ///< number of the request; tells late answers from current ones
-  std::string input_;            ///< decrypted, not yet parsed
+  std::uint64_t exchange_ = 0;  ///< number of the request; tells late answers from current ones
+  std::string input_;           ///< decrypted, not yet parsed
   std::string output_;
-  std::string output_tail_;      ///< a large body, after output_
+  std::string output_tail_;  ///< a large body, after output_
   std::size_t written_ = 0;
   std::unique_ptr<wire::RequestParser> parser_;
   std::shared_ptr<Request> request_;

@@ -10,7 +10,8 @@ namespace {
 
 void check_value(std::string_view name, std::string_view value) {
   constexpr std::string_view kForbidden("\r\n\0", 3);
-  if (value.find_first_of(kForbidden) != std::string_view::npos || name.find_first_of(kForbidden) != std::string_view::npos) {
+  if (value.find_first_of(kForbidden) != std::string_view::npos ||
+      name.find_first_of(kForbidden) != std::string_view::npos) {
     throw internal("header " + printable(name) + " would hold a line break or NUL");
   }
 }
@@ -43,7 +44,8 @@ void Headers::set(std::string_view name, std::string_view value) {
     return;
   }
   first->value = value;
-  const auto rest = std::remove_if(first + 1, fields_.end(), [&](const Field& f) { return equal_ignore_case(f.name, name); });
+  const auto rest =
+      std::remove_if(first + 1, fields_.end(), [&](const Field& f) { return equal_ignore_case(f.name, name); });
   fields_.erase(rest, fields_.end());
 }
 

@@ -61,8 +61,9 @@ struct TestCertificate {
   TestCertificate(const TemporaryFolder& folder, const std::string& name = "server",
                   const std::string& sans = "DNS:localhost,IP:127.0.0.1")
       : cert(folder.file(name + ".pem")), key(folder.file(name + ".key")) {
-    const auto made = run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 60 -subj /CN=" + name +
-                          " -addext subjectAltName=" + sans + " -keyout " + key + " -out " + cert);
+    const auto made =
+        run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 60 -subj /CN=" + name +
+            " -addext subjectAltName=" + sans + " -keyout " + key + " -out " + cert);
     INFO(made.text);
     REQUIRE(made.exit == 0);
     ::chmod(key.c_str(), 0600);
@@ -95,7 +96,8 @@ struct Answer {
   std::string header(const std::string& name) const {
     for (const auto line : split(head, '\n')) {
       const auto colon = line.find(':');
-      if (colon != std::string_view::npos && equal_ignore_case(line.substr(0, colon), name)) return std::string(trim(line.substr(colon + 1)));
+      if (colon != std::string_view::npos && equal_ignore_case(line.substr(0, colon), name))
+        return std::string(trim(line.substr(colon + 1)));
     }
     return {};
   }
@@ -168,7 +170,8 @@ class RawClient {
   }
 
   Answer post(const std::string& path, const std::string& body, const std::string& fields = "") {
-    send("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + fields + "\r\n" + body);
+    send("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+         fields + "\r\n" + body);
     return answer();
   }
 
@@ -270,11 +273,13 @@ inline const std::string kRetiredKey = "Authorization: Bearer " + std::string(43
 /// A listener with chain and routes, as certctl-server wires them.
 class TestServer {
  public:
-  explicit TestServer(std::function<void(ServerOptions&)> adjust = {}, std::function<void(ChainOptions&)> adjust_chain = {},
-                      KeyAuthenticatorOptions authentication = {})
+  explicit TestServer(std::function<void(ServerOptions&)> adjust = {},
+                      std::function<void(ChainOptions&)> adjust_chain = {}, KeyAuthenticatorOptions authentication = {})
       : certificate(folder),
-        authenticator(std::move(authentication), ApiKeys::parse_named(Secret::copy_of("ops:key-of-ops-0123456789,admin:key-of-admin-0123456789:admin")),
-                      find_agent, clock) {
+        authenticator(
+            std::move(authentication),
+            ApiKeys::parse_named(Secret::copy_of("ops:key-of-ops-0123456789,admin:key-of-admin-0123456789:admin")),
+            find_agent, clock) {
     ChainOptions chain_options;
     chain_options.rate_limit = false;
     if (adjust_chain) adjust_chain(chain_options);
@@ -323,9 +328,11 @@ class TestServer {
     open.public_cors = true;
     open.urgent = true;
     router.add("GET", "/health", open, [](Request&) { return json(200, R"({"status":"healthy"})"); });
-    router.add("GET", "/api/v1/things/{id}", {}, [](Request& request) { return json(200, R"({"id":")" + request.parameter("id") + "\"}"); });
+    router.add("GET", "/api/v1/things/{id}", {},
+               [](Request& request) { return json(200, R"({"id":")" + request.parameter("id") + "\"}"); });
     router.add("DELETE", "/api/v1/things/{id}", {}, [](Request&) { return no_content(); });
-    router.add("POST", "/api/v1/things", {}, [](Request& request) { return json(201, R"({"size":)" + std::to_string(request.body.size()) + "}"); });
+    router.add("POST", "/api/v1/things", {},
+               [](Request& request) { return json(201, R"({"size":)" + std::to_string(request.body.size()) + "}"); });
     RouteOptions admin;
     admin.admin = true;
     router.add("POST", "/api/v1/admin/reload", admin, [](Request&) { return json(200, "{}"); });
@@ -366,10 +373,12 @@ class TestServer {
     });
     RouteOptions registration;
     registration.auth = Auth::bootstrap;
-    router.add("POST", "/api/v1/agents", registration, [](Request& request) { return json(201, R"({"by":")" + request.principal.name + "\"}"); });
+    router.add("POST", "/api/v1/agents", registration,
+               [](Request& request) { return json(201, R"({"by":")" + request.principal.name + "\"}"); });
     open.public_cors = false;
     open.rate_limited = true;
-    router.add("GET", "/.well-known/pki/ocsp/{issuer}/{request...}", open, [](Request& request) { return text(200, request.parameter("request")); });
+    router.add("GET", "/.well-known/pki/ocsp/{issuer}/{request...}", open,
+               [](Request& request) { return text(200, request.parameter("request")); });
     router.add_async("GET", "/api/v1/forgotten", {}, [](std::shared_ptr<Request>, Reply) {});
   }
 };

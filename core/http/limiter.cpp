@@ -39,8 +39,10 @@ TokenBuckets::Verdict TokenBuckets::decide(std::string_view key, double cost) {
 
   Verdict verdict;
   verdict.allowed = bucket.tokens >= 1;
-  if (verdict.allowed) bucket.tokens -= cost;
-  else verdict.retry_after = std::max(std::chrono::seconds(1), whole_seconds((1 - bucket.tokens) / rate_.per_second));
+  if (verdict.allowed)
+    bucket.tokens -= cost;
+  else
+    verdict.retry_after = std::max(std::chrono::seconds(1), whole_seconds((1 - bucket.tokens) / rate_.per_second));
   verdict.limit = rate_.burst;
   verdict.remaining = std::max(0.0, std::floor(bucket.tokens));
   verdict.reset = whole_seconds((rate_.burst - bucket.tokens) / rate_.per_second);

@@ -17,8 +17,8 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 
-/// Token buckets by key, at most `capacity` of them: the one unused for longest is forgotten (and would be full by then).
-/// Thread-safe.
+/// Token buckets by key, at most `capacity` of them: the one unused for longest is forgotten (and would be full by
+/// then). Thread-safe.
 class TokenBuckets {
  public:
   TokenBuckets(Rate rate, const Clock& clock, std::size_t capacity = 100'000);

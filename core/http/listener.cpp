@@ -57,7 +57,9 @@ class AsioLoop final : public Loop, public std::enable_shared_from_this<AsioLoop
 
   asio::io_context& context() { return context_; }
 
-  void start() { thread_ = std::thread([this] { context_.run(); }); }
+  void start() {
+    thread_ = std::thread([this] { context_.run(); });
+  }
 
   void post(std::function<void()> task) override {
     std::scoped_lock lock(mutex_);
@@ -143,7 +145,7 @@ std::chrono::milliseconds sweep_interval(const ServerLimits& limits) {
 
 void ignore_sigpipe() {
   // SSL_set_fd writes with write(2), which raises it on a closed connection.
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &action, nullptr);
 }
@@ -153,14 +155,15 @@ void ignore_sigpipe() {
 class Server::Implementation {
  public:
   Implementation(ServerOptions options, Application& application)
-      : options_(bounded(std::move(options))),
-        shared_(std::make_shared<Shared>(options_, application)) {
+      : options_(bounded(std::move(options))), shared_(std::make_shared<Shared>(options_, application)) {
     ignore_sigpipe();
     if (options_.inherited.empty()) listeners_ = Listener::open(options_.hosts, options_.port);
     for (const int descriptor : options_.inherited) listeners_.emplace_back(descriptor);
     const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
-    const std::size_t threads = options_.limits.io_threads != 0 ? options_.limits.io_threads : std::min<std::size_t>(cores, 8);
-    for (std::size_t i = 0; i < threads; ++i) loops_.push_back(std::make_shared<AsioLoop>(shared_, sweep_interval(options_.limits)));
+    const std::size_t threads =
+        options_.limits.io_threads != 0 ? options_.limits.io_threads : std::min<std::size_t>(cores, 8);
+    for (std::size_t i = 0; i < threads; ++i)
+      loops_.push_back(std::make_shared<AsioLoop>(shared_, sweep_interval(options_.limits)));
   }
 
   ~Implementation() { stop(std::chrono::milliseconds(0)); }
@@ -193,10 +196,12 @@ class Server::Implementation {
     try {
       tls.reload();
     } catch (const Error& error) {
-      log::write(kTlsReloadFailed, {{"cert_path", tls.cert_path()}, {"key_path", tls.key_path()}, {"error", error.what()}});
+      log::write(kTlsReloadFailed,
+                 {{"cert_path", tls.cert_path()}, {"key_path", tls.key_path()}, {"error", error.what()}});
       return error.what();
     }
-    log::write(kTlsReloaded, {{"cert_path", tls.cert_path()}, {"key_path", tls.key_path()}, {"subject", tls.certificate().subject}});
+    log::write(kTlsReloaded,
+               {{"cert_path", tls.cert_path()}, {"key_path", tls.key_path()}, {"subject", tls.certificate().subject}});
     warn_before_expiry();
     return {};
   }
@@ -220,7 +225,8 @@ class Server::Implementation {
       cut = wait_for_connections(limit);
       if (cut != 0) {
         log::write(kDrainCut, {{"connections", cut}});
-        for (const auto& loop : loops_) loop->post([loop] { loop->for_each([](Connection& connection) { connection.cut(); }); });
+        for (const auto& loop : loops_)
+          loop->post([loop] { loop->for_each([](Connection& connection) { connection.cut(); }); });
         wait_for_connections(std::chrono::seconds(10));
       }
     }
@@ -251,7 +257,8 @@ class Server::Implementation {
 
  private:
   struct Acceptor {
-    Acceptor(asio::io_context& context, const Listener& l) : listener(l), descriptor(context, l.descriptor()), pause(context) {}
+    Acceptor(asio::io_context& context, const Listener& l)
+        : listener(l), descriptor(context, l.descriptor()), pause(context) {}
     ~Acceptor() { descriptor.release(); }
     const Listener& listener;
     Descriptor descriptor;
@@ -260,7 +267,8 @@ class Server::Implementation {
 
   static ServerOptions bounded(ServerOptions options) {
     const std::size_t descriptors = raise_descriptor_limit();
-    const std::size_t most = descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;
+    const std::size_t most =
+        descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;
     if (options.limits.connections > most) {
       log::write(kConnectionsBounded, {{"configured", options.limits.connections}, {"effective", most}});
       options.limits.connections = most;
@@ -317,7 +325,8 @@ class Server::Implementation {
   }
 
   void tell_connections() {
-    for (const auto& loop : loops_) loop->post([loop] { loop->for_each([](Connection& connection) { connection.drain(); }); });
+    for (const auto& loop : loops_)
+      loop->post([loop] { loop->for_each([](Connection& connection) { connection.drain(); }); });
   }
 
   void close_acceptors() {

@@ -7,13 +7,16 @@ namespace certctl::http {
 using log::Level;
 
 inline constexpr log::Message kRequest{"REQUEST", Level::info, "request completed"};
-inline constexpr log::Message kHandlerFailed{"HTTP_HANDLER_FAILED", Level::error, "request failed",
-                                             "Look up the request id in the lines before; report it if the cause is not the environment."};
-inline constexpr log::Message kConnectionFailed{"HTTP_CONNECTION_FAILED", Level::error, "a connection was cut after an internal error",
+inline constexpr log::Message kHandlerFailed{
+    "HTTP_HANDLER_FAILED", Level::error, "request failed",
+    "Look up the request id in the lines before; report it if the cause is not the environment."};
+inline constexpr log::Message kConnectionFailed{"HTTP_CONNECTION_FAILED", Level::error,
+                                                "a connection was cut after an internal error",
                                                 "Report it if the cause is not the environment."};
 inline constexpr log::Message kListening{"HTTP_LISTENING", Level::info, "listening"};
-inline constexpr log::Message kAcceptFailed{"HTTP_ACCEPT_FAILED", Level::warn, "cannot accept connections",
-                                            "Raise the limit of open files (LimitNOFILE=) or lower CERTCTL_MAX_CONNECTIONS."};
+inline constexpr log::Message kAcceptFailed{
+    "HTTP_ACCEPT_FAILED", Level::warn, "cannot accept connections",
+    "Raise the limit of open files (LimitNOFILE=) or lower CERTCTL_MAX_CONNECTIONS."};
 inline constexpr log::Message kConnectionsBounded{
     "HTTP_CONNECTIONS_BOUNDED", Level::warn, "fewer connections than configured: the limit of open files is too low",
     "Raise LimitNOFILE= (or ulimit -n)."};

@@ -43,14 +43,18 @@ IpAddress client_behind_proxies(const Request& request, const std::vector<Cidr>&
 bool has_valid_ids(const Request& request) {
   const auto& route = *request.route;
   if (route.options.any_id) return true;
-  const std::string_view tail = route.pattern.ends_with("...}") ? std::string_view(route.parameter_names.back()) : std::string_view();
-  return std::ranges::all_of(request.parameters, [&](const auto& parameter) { return parameter.first == tail || is_valid_id(parameter.second); });
+  const std::string_view tail =
+      route.pattern.ends_with("...}") ? std::string_view(route.parameter_names.back()) : std::string_view();
+  return std::ranges::all_of(request.parameters, [&](const auto& parameter) {
+    return parameter.first == tail || is_valid_id(parameter.second);
+  });
 }
 
 /// 415 for what no JSON endpoint can read (rest-api.md §2.1). Other types pass: clients send none, or curl's default.
 std::optional<std::string> media_fault(const Request& request) {
   const auto encoding = trim(request.headers.get("Content-Encoding"));
-  if (!encoding.empty() && !equal_ignore_case(encoding, "identity")) return "Content-Encoding is not supported; send the body as it is";
+  if (!encoding.empty() && !equal_ignore_case(encoding, "identity"))
+    return "Content-Encoding is not supported; send the body as it is";
   if (request.route != nullptr && request.route->options.any_content_type) return std::nullopt;
   const std::string type = lower(request.headers.get("Content-Type"));
   if (type.starts_with("multipart/")) return "multipart bodies are not supported; send JSON";
@@ -74,11 +78,14 @@ void add_security_headers(const Request& request, Response& response) {
   headers.set("X-Content-Type-Options", "nosniff");
   headers.set("Referrer-Policy", "no-referrer");
   fall_back("Content-Security-Policy",
-            "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
+            "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self'; "
+            "connect-src 'self'; "
             "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'");
   headers.set("Cross-Origin-Opener-Policy", "same-origin");
   fall_back("Cross-Origin-Resource-Policy", "same-origin");
-  headers.set("Permissions-Policy", "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()");
+  headers.set(
+      "Permissions-Policy",
+      "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()");
   if (request.path.starts_with("/api/")) fall_back("Cache-Control", "no-store");
 }
 
@@ -99,8 +106,10 @@ void add_cors_headers(const Request& request, const std::vector<std::string>& or
   headers.add("Vary", "Origin");
   const std::string_view origin = request.headers.get("Origin");
   if (origin.empty()) return;
-  if (std::ranges::find(origins, "*") != origins.end()) allow("*");
-  else if (std::ranges::find(origins, origin) != origins.end()) allow(origin);
+  if (std::ranges::find(origins, "*") != origins.end())
+    allow("*");
+  else if (std::ranges::find(origins, origin) != origins.end())
+    allow(origin);
 }
 
 void add_limit_headers(Request& request, const TokenBuckets::Verdict& verdict) {
@@ -117,13 +126,22 @@ Response refusal_of_path(const Request& request, const Router::Match& match) {
 }
 
 AuditRecord record_of(const Request& request, AuditRecord::Kind kind, int status, std::string reason) {
-  return {kind, request.principal, request.method, request.path, request.body_hash, status, {}, request.request_id,
-          std::move(reason), request.remote.client_key()};
+  return {kind,
+          request.principal,
+          request.method,
+          request.path,
+          request.body_hash,
+          status,
+          {},
+          request.request_id,
+          std::move(reason),
+          request.remote.client_key()};
 }
 
 }  // namespace
 
-Chain::Chain(ChainOptions options, const Router& router, Authenticator& authenticator, AuditSink& audit, const Clock& clock)
+Chain::Chain(ChainOptions options, const Router& router, Authenticator& authenticator, AuditSink& audit,
+             const Clock& clock)
     : options_(std::make_shared<const ChainOptions>(std::move(options))),
       router_(router),
       authenticator_(authenticator),
@@ -165,7 +183,8 @@ std::optional<Response> Chain::on_head(Request& request) {
   request.route = match.route;
   request.body_limit = options->body_limit;
   if (match.route != nullptr) {
-    for (std::size_t i = 0; i < match.values.size(); ++i) request.parameters[match.route->parameter_names[i]] = match.values[i];
+    for (std::size_t i = 0; i < match.values.size(); ++i)
+      request.parameters[match.route->parameter_names[i]] = match.values[i];
     if (match.route->options.body_limit != 0) request.body_limit = match.route->options.body_limit;
   }
   if (auto refusal = limit_client(request, *options)) return refusal;
@@ -187,7 +206,8 @@ std::optional<Response> Chain::admit(Request& request) {
     if (request.route == nullptr) return refusal_of_path(request, router_.match(request.method, request.path));
     if (auto refusal = limit_principal(request, *options)) return refusal;
     const auto& route = request.route->options;
-    if (request.principal.enroll_only && !route.enroll) throw Error(ErrorKind::forbidden, "this key may only make enrolment tokens");
+    if (request.principal.enroll_only && !route.enroll)
+      throw Error(ErrorKind::forbidden, "this key may only make enrolment tokens");
     if (route.admin && !request.principal.admin) throw Error(ErrorKind::forbidden, route.admin_message);
     if (!has_valid_ids(request)) throw not_found("not found");
     if (auto fault = media_fault(request)) throw Error(ErrorKind::unsupported_media, *fault);
@@ -219,7 +239,8 @@ Response Chain::refuse_credential(const Request& request, const AuthFailure& fai
 }
 
 std::optional<Response> Chain::limit_client(const Request& request, const ChainOptions& options) {
-  const bool exempt = request.route != nullptr && (!request.route->options.rate_limited || request.route->options.auth == Auth::agent);
+  const bool exempt =
+      request.route != nullptr && (!request.route->options.rate_limited || request.route->options.auth == Auth::agent);
   if (!options.rate_limit || exempt) return std::nullopt;
   const auto verdict = by_ip_.take(request.remote.client_key());
   if (verdict.allowed) return std::nullopt;
@@ -254,9 +275,12 @@ Response Chain::rate_limited(const Request& request, const TokenBuckets::Verdict
 
 void Chain::handle(std::shared_ptr<Request> request, Reply reply) {
   try {
-    if (!request->body.empty() && request->authenticated) request->body_hash = to_hex(sha256(request->body)).substr(0, kHashDigits);
-    if (const auto* async = std::get_if<AsyncHandler>(&request->route->handler)) (*async)(std::move(request), reply);
-    else reply(std::get<Handler>(request->route->handler)(*request));
+    if (!request->body.empty() && request->authenticated)
+      request->body_hash = to_hex(sha256(request->body)).substr(0, kHashDigits);
+    if (const auto* async = std::get_if<AsyncHandler>(&request->route->handler))
+      (*async)(std::move(request), reply);
+    else
+      reply(std::get<Handler>(request->route->handler)(*request));
   } catch (...) {
     reply.fail_with_current_exception();
   }

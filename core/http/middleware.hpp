@@ -18,15 +18,15 @@ namespace certctl::http {
 struct AuditRecord {
   enum class Kind { call, auth_failed, rate_limited };
   Kind kind = Kind::call;
-  Principal principal;       ///< anonymous for the refusals
+  Principal principal;  ///< anonymous for the refusals
   std::string method;
-  std::string path;          ///< without the query
-  std::string body_hash;     ///< first 16 hex digits of SHA-256; empty without a body
+  std::string path;       ///< without the query
+  std::string body_hash;  ///< first 16 hex digits of SHA-256; empty without a body
   int status = 0;
   std::chrono::milliseconds latency{};
   std::string request_id;
-  std::string reason;        ///< of a refusal: `missing`, `unknown_key`, `bootstrap`, `ip`, `user`, `agent`
-  std::string source;        ///< IpAddress::client_key() of the client; the sink hashes or aggregates it
+  std::string reason;  ///< of a refusal: `missing`, `unknown_key`, `bootstrap`, `ip`, `user`, `agent`
+  std::string source;  ///< IpAddress::client_key() of the client; the sink hashes or aggregates it
 };
 
 /// Must not block and must not throw: a bounded queue behind it. Called once for every keyed request that did not set
@@ -43,9 +43,9 @@ struct ChainOptions {
   Rate per_ip{50, 100};
   Rate per_user{50, 100};
   Rate per_agent{5, 20};
-  int auth_failures_per_minute = 60;         ///< of one address; 0: off
-  std::vector<std::string> cors_origins;     ///< exact origins or `*`
-  std::vector<Cidr> trusted_proxies;         ///< whose X-Forwarded-For is believed
+  int auth_failures_per_minute = 60;      ///< of one address; 0: off
+  std::vector<std::string> cors_origins;  ///< exact origins or `*`
+  std::vector<Cidr> trusted_proxies;      ///< whose X-Forwarded-For is believed
 };
 
 /// The chain of security.md §12.1 around a router: request id, access log, exception guard, path sanity, security

@@ -11,11 +11,12 @@ TEST_CASE("A request without, with a malformed, or with a wrong key gets 401 and
     std::string fields;
     const char* text;
   };
-  for (const auto& [fields, text] : {Case{"", "Authorization header required"},
-                                     Case{"Authorization: Basic YTpi\r\n", "Invalid Authorization header format, expected: Bearer <token>"},
-                                     Case{"Authorization: Bearer\r\n", "Invalid Authorization header format, expected: Bearer <token>"},
-                                     Case{std::string(kKey) + kKey, "Invalid Authorization header format, expected: Bearer <token>"},
-                                     Case{"Authorization: Bearer KEY-OF-OPS-0123456789\r\n", "Invalid API key"}}) {
+  for (const auto& [fields, text] :
+       {Case{"", "Authorization header required"},
+        Case{"Authorization: Basic YTpi\r\n", "Invalid Authorization header format, expected: Bearer <token>"},
+        Case{"Authorization: Bearer\r\n", "Invalid Authorization header format, expected: Bearer <token>"},
+        Case{std::string(kKey) + kKey, "Invalid Authorization header format, expected: Bearer <token>"},
+        Case{"Authorization: Bearer KEY-OF-OPS-0123456789\r\n", "Invalid API key"}}) {
     INFO(fields);
     const auto answer = client.get("/api/v1/things/x", fields);
     CHECK(answer.status == 401);
@@ -85,16 +86,21 @@ TEST_CASE("Bodies of a kind that nobody reads get 415") {
   RawClient client(server.port());
   CHECK(client.post("/api/v1/things", "x", std::string(kKey) + "Content-Encoding: gzip\r\n").status == 415);
   CHECK(client.post("/api/v1/things", "x", std::string(kKey) + "Content-Encoding: identity\r\n").status == 201);
-  CHECK(client.post("/api/v1/things", "x", std::string(kKey) + "Content-Type: multipart/form-data; boundary=x\r\n").status == 415);
-  CHECK(client.post("/api/v1/things", "x", std::string(kKey) + "Content-Type: application/json; charset=latin1\r\n").status == 415);
-  CHECK(client.post("/api/v1/things", "x", std::string(kKey) + "Content-Type: application/json; charset=\"UTF-8\"\r\n").status == 201);
-  CHECK(client.post("/api/v1/things", "x", std::string(kKey) + "Content-Type: application/x-www-form-urlencoded\r\n").status == 201);
+  CHECK(client.post("/api/v1/things", "x", std::string(kKey) + "Content-Type: multipart/form-data; boundary=x\r\n")
+            .status == 415);
+  CHECK(client.post("/api/v1/things", "x", std::string(kKey) + "Content-Type: application/json; charset=latin1\r\n")
+            .status == 415);
+  CHECK(client.post("/api/v1/things", "x", std::string(kKey) + "Content-Type: application/json; charset=\"UTF-8\"\r\n")
+            .status == 201);
+  CHECK(client.post("/api/v1/things", "x", std::string(kKey) + "Content-Type: application/x-www-form-urlencoded\r\n")
+            .status == 201);
 }
 
 TEST_CASE("Every answer carries the security headers, errors included") {
   TestServer server;
   RawClient client(server.port());
-  for (const auto& answer : {client.get("/health"), client.get("/nowhere"), client.get("/api/v1/things/x"), client.get("/api/v1/things/x", kKey)}) {
+  for (const auto& answer : {client.get("/health"), client.get("/nowhere"), client.get("/api/v1/things/x"),
+                             client.get("/api/v1/things/x", kKey)}) {
     CHECK(answer.header("Strict-Transport-Security") == "max-age=31536000; includeSubDomains");
     CHECK(answer.header("X-Frame-Options") == "DENY");
     CHECK(answer.header("X-Content-Type-Options") == "nosniff");
@@ -121,7 +127,9 @@ TEST_CASE("Cross-origin headers go to listed origins only") {
   CHECK(other.header("Vary") == "Origin");
   CHECK(client.get("/health", "Origin: https://any\r\n").header("Access-Control-Allow-Origin") == "*");
 
-  client.send("OPTIONS /api/v1/things/x HTTP/1.1\r\nHost: localhost\r\nOrigin: https://console.example\r\nAccess-Control-Request-Method: DELETE\r\n\r\n");
+  client.send(
+      "OPTIONS /api/v1/things/x HTTP/1.1\r\nHost: localhost\r\nOrigin: "
+      "https://console.example\r\nAccess-Control-Request-Method: DELETE\r\n\r\n");
   const auto preflight = client.answer();
   CHECK(preflight.status == 204);
   CHECK(preflight.header("Access-Control-Allow-Methods") == "GET, POST, PUT, DELETE, PATCH, OPTIONS");
@@ -130,7 +138,8 @@ TEST_CASE("Cross-origin headers go to listed origins only") {
 
   TestServer closed;
   RawClient plain(closed.port());
-  CHECK(plain.get("/api/v1/things/x", std::string(kKey) + "Origin: https://console.example\r\n").header("Vary").empty());
+  CHECK(
+      plain.get("/api/v1/things/x", std::string(kKey) + "Origin: https://console.example\r\n").header("Vary").empty());
 }
 
 TEST_CASE("A caller over its limit gets 429 with the time to wait, another caller does not") {
@@ -229,7 +238,8 @@ TEST_CASE("Registration takes the bootstrap token alone, or a key together with 
   TestServer server({}, {}, std::move(options));
   RawClient client(server.port());
   const std::string token = "X-Certctl-Bootstrap-Token: bootstrap-token-0123456789\r\n";
-  CHECK(client.post("/api/v1/agents", "{}", "Authorization: Bearer bootstrap-token-0123456789\r\n").body == "{\"by\":\"bootstrap\"}\n");
+  CHECK(client.post("/api/v1/agents", "{}", "Authorization: Bearer bootstrap-token-0123456789\r\n").body ==
+        "{\"by\":\"bootstrap\"}\n");
   CHECK(client.post("/api/v1/agents", "{}", kKey + token).body == "{\"by\":\"ops\"}\n");
   for (const std::string& fields : {std::string(), std::string(kKey), "Authorization: Bearer wrong\r\n" + token}) {
     const auto refused = client.post("/api/v1/agents", "{}", fields);
@@ -274,12 +284,15 @@ TEST_CASE("X-Forwarded-For counts only from a trusted proxy, from the right") {
 TEST_CASE("New limits and origins hold from the next request on") {
   TestServer server;
   RawClient client(server.port());
-  CHECK(client.get("/api/v1/things/x", std::string(kKey) + "Origin: https://a.example\r\n").header("Access-Control-Allow-Origin").empty());
+  CHECK(client.get("/api/v1/things/x", std::string(kKey) + "Origin: https://a.example\r\n")
+            .header("Access-Control-Allow-Origin")
+            .empty());
   ChainOptions options;
   options.rate_limit = false;
   options.cors_origins = {"*"};
   server.chain->reconfigure(options);
-  CHECK(client.get("/api/v1/things/x", std::string(kKey) + "Origin: https://a.example\r\n").header("Access-Control-Allow-Origin") == "*");
+  CHECK(client.get("/api/v1/things/x", std::string(kKey) + "Origin: https://a.example\r\n")
+            .header("Access-Control-Allow-Origin") == "*");
   server.authenticator.replace_keys(ApiKeys::parse_named(Secret::copy_of("new:key-of-new-0123456789")));
   CHECK(client.get("/api/v1/things/x", kKey).status == 401);
   CHECK(client.get("/api/v1/things/x", "Authorization: Bearer key-of-new-0123456789\r\n").status == 200);

@@ -23,8 +23,8 @@ struct Response {
   int status = 200;
   Headers headers;
   std::string body;
-  ChunkSource stream;   ///< set: chunked encoding, `body` is unused
-  bool close = false;   ///< end the connection after this answer
+  ChunkSource stream;  ///< set: chunked encoding, `body` is unused
+  bool close = false;  ///< end the connection after this answer
 
   bool streams() const { return bool(stream); }
 };
@@ -53,8 +53,8 @@ class Reply {
   /// Answers with the envelope of whatever exception is in flight; for use inside `catch (...)`.
   void fail_with_current_exception() const;
 
-  /// Waits without a thread. After `limit`, when the server drains, or when the client has gone, `end` is called once on
-  /// an I/O thread: it must not block, and its answer is sent unless another was given before (`client_gone`: it is
+  /// Waits without a thread. After `limit`, when the server drains, or when the client has gone, `end` is called once
+  /// on an I/O thread: it must not block, and its answer is sent unless another was given before (`client_gone`: it is
   /// dropped). Also the place to cancel a subscription.
   void park(std::chrono::milliseconds limit, std::function<Response(ParkEnd)> end) const;
 

@@ -37,7 +37,8 @@ std::vector<Segment> parse_pattern(std::string_view pattern) {
   if (pattern.empty() || pattern.front() != '/') throw malformed("does not begin with a slash");
   std::vector<Segment> segments;
   for (const auto part : split(pattern.substr(1), '/')) {
-    if (!segments.empty() && segments.back().kind == Segment::Kind::tail) throw malformed("a tail must be the last segment");
+    if (!segments.empty() && segments.back().kind == Segment::Kind::tail)
+      throw malformed("a tail must be the last segment");
     if (part.empty() || part.front() != '{') {
       if (part.find_first_of("{}") != std::string_view::npos) throw malformed("a parameter is a whole segment");
       segments.push_back({Segment::Kind::literal, std::string(part)});
@@ -151,7 +152,8 @@ Router::Match Router::match(std::string_view method, std::string_view raw_path) 
       }
     }
     const auto is_clean = [](std::string_view rest) { return decode_segment(rest).has_value(); };
-    if (!node.tails.empty() && depth < parts.size() && std::all_of(parts.begin() + std::ptrdiff_t(depth), parts.end(), is_clean)) {
+    if (!node.tails.empty() && depth < parts.size() &&
+        std::all_of(parts.begin() + std::ptrdiff_t(depth), parts.end(), is_clean)) {
       offer(node.tails);
       if (const auto* route = choose(node.tails, method)) {
         match.values.emplace_back(raw_rest(raw_path, depth));

@@ -32,15 +32,15 @@ struct RouteOptions {
   /// Auth::agent: which path parameter holds the agent id that the caller's key must belong to; empty: the service
   /// checks ownership itself (an agent's own jobs).
   std::string agent_parameter = "id";
-  bool enroll = false;          ///< open to keys that may only make enrolment tokens
-  int success = 200;            ///< documented status
-  std::string area;             ///< `certificates`, `agents`, …
-  std::string summary;          ///< one line
-  bool audited = true;          ///< false: probes (security.md §9.3)
-  bool rate_limited = true;     ///< false: probes, and protocols with limits of their own
-  bool public_cors = false;     ///< Access-Control-Allow-Origin: * whatever the origins list says
-  bool urgent = false;          ///< own lane in the pool: probes, agents' reports, OCSP
-  bool any_id = false;          ///< parameters are not checked with is_valid_id()
+  bool enroll = false;            ///< open to keys that may only make enrolment tokens
+  int success = 200;              ///< documented status
+  std::string area;               ///< `certificates`, `agents`, …
+  std::string summary;            ///< one line
+  bool audited = true;            ///< false: probes (security.md §9.3)
+  bool rate_limited = true;       ///< false: probes, and protocols with limits of their own
+  bool public_cors = false;       ///< Access-Control-Allow-Origin: * whatever the origins list says
+  bool urgent = false;            ///< own lane in the pool: probes, agents' reports, OCSP
+  bool any_id = false;            ///< parameters are not checked with is_valid_id()
   bool any_content_type = false;  ///< multipart and foreign charsets are not refused
   std::uint64_t body_limit = 0;   ///< 0: the listener's
 };
@@ -68,9 +68,9 @@ class Router {
   struct Match {
     const Route* route = nullptr;  ///< nullptr: see `path_known` and `bad_path`
     std::vector<std::string> values;
-    std::string allow;             ///< `DELETE, GET, HEAD`: for 405 and OPTIONS; empty: unknown path
+    std::string allow;  ///< `DELETE, GET, HEAD`: for 405 and OPTIONS; empty: unknown path
     bool path_known = false;
-    bool bad_path = false;         ///< fails split_path(): 400
+    bool bad_path = false;  ///< fails split_path(): 400
     std::vector<std::string> segments;
     Auth least_auth = Auth::bearer;  ///< the mildest check among the routes of a known path
   };

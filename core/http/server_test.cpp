@@ -9,21 +9,22 @@ namespace {
 
 TEST_CASE("curl gets an answer over TLS 1.3 and HTTP/1.1") {
   TestServer server;
-  const auto curl = run("curl -sS --cacert " + server.certificate.cert + " -w '%{http_code} %{http_version}' " + server.url("/health"));
+  const auto curl = run("curl -sS --cacert " + server.certificate.cert + " -w '%{http_code} %{http_version}' " +
+                        server.url("/health"));
   CHECK(curl.exit == 0);
   CHECK(curl.text == "{\"status\":\"healthy\"}\n200 1.1");
 }
 
 TEST_CASE("openssl s_client is refused with TLS 1.2 and served with TLS 1.3") {
   TestServer server;
-  const std::string base = "openssl s_client -connect 127.0.0.1:" + std::to_string(server.port()) + " -CAfile " + server.certificate.cert +
-                           " -verify_return_error -brief -alpn h2,http/1.1 ";
+  const std::string base = "openssl s_client -connect 127.0.0.1:" + std::to_string(server.port()) + " -CAfile " +
+                           server.certificate.cert + " -verify_return_error -brief -alpn h2,http/1.1 ";
   CHECK(run(base + "-tls1_2 </dev/null").exit != 0);
   const auto modern = run(base + "-tls1_3 </dev/null");
   CHECK(modern.exit == 0);
   CHECK(modern.text.find("Protocol version: TLSv1.3") != std::string::npos);
-  CHECK(run("openssl s_client -connect 127.0.0.1:" + std::to_string(server.port()) + " -alpn h2 -brief </dev/null").text.find("no application protocol") !=
-        std::string::npos);
+  CHECK(run("openssl s_client -connect 127.0.0.1:" + std::to_string(server.port()) + " -alpn h2 -brief </dev/null")
+            .text.find("no application protocol") != std::string::npos);
 }
 
 TEST_CASE("A second request uses the connection and the session ticket of the first") {
@@ -77,7 +78,8 @@ TEST_CASE("A body over the limit gets 413 and the connection ends, with and with
   const std::string large(1024 * 1024 + 1, 'x');
   SECTION("with a length, before the body is read") {
     RawClient client(server.port());
-    client.send("POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\n" + std::string(kKey) + "Content-Length: 1048577\r\n\r\n");
+    client.send("POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\n" + std::string(kKey) +
+                "Content-Length: 1048577\r\n\r\n");
     const auto answer = client.answer();
     CHECK(answer.status == 413);
     CHECK(answer.header("Connection") == "close");
@@ -86,7 +88,8 @@ TEST_CASE("A body over the limit gets 413 and the connection ends, with and with
   }
   SECTION("chunked, by counting") {
     RawClient client(server.port());
-    client.send("POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\n" + std::string(kKey) + "Transfer-Encoding: chunked\r\n\r\n");
+    client.send("POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\n" + std::string(kKey) +
+                "Transfer-Encoding: chunked\r\n\r\n");
     for (int i = 0; i < 1100; ++i) {
       if (!client.send("400\r\n" + large.substr(0, 1024) + "\r\n")) break;
     }
@@ -99,7 +102,9 @@ TEST_CASE("A body over the limit gets 413 and the connection ends, with and with
   }
   SECTION("curl sees the answer though it has more to send") {
     std::ofstream(server.folder.file("large")) << std::string(3'000'000, 'x');
-    const auto curl = run("curl -s --cacert " + server.certificate.cert + " -o /dev/null -w '%{http_code}' -H 'Authorization: Bearer key-of-ops-0123456789' -H 'Expect:' --data-binary @" +
+    const auto curl = run("curl -s --cacert " + server.certificate.cert +
+                          " -o /dev/null -w '%{http_code}' -H 'Authorization: Bearer key-of-ops-0123456789' -H "
+                          "'Expect:' --data-binary @" +
                           server.folder.file("large") + " " + server.url("/api/v1/things"));
     CHECK(curl.text == "413");
   }
@@ -116,7 +121,8 @@ TEST_CASE("A head over the limit gets 431") {
 
 TEST_CASE("Expect: 100-continue is answered before the body, and refusals come instead of it") {
   TestServer server;
-  const std::string head = "POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n";
+  const std::string head =
+      "POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n";
   SECTION("with a key") {
     RawClient client(server.port());
     client.send(head + kKey + "\r\n");
@@ -209,7 +215,8 @@ TEST_CASE("Slow clients are cut by the limit that they miss") {
   }
   SECTION("a body that drips") {
     RawClient client(server.port());
-    client.send("POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n" + std::string(kKey) + "\r\nabc");
+    client.send("POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n" + std::string(kKey) +
+                "\r\nabc");
     CHECK(client.answer().status == 408);
     CHECK(client.closed());
   }
@@ -347,7 +354,8 @@ TEST_CASE("During the announcement of a drain new requests are served and told t
 }
 
 std::string served_fingerprint(std::uint16_t port) {
-  const auto output = run("openssl s_client -connect 127.0.0.1:" + std::to_string(port) + " </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256");
+  const auto output = run("openssl s_client -connect 127.0.0.1:" + std::to_string(port) +
+                          " </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256");
   return output.text.substr(output.text.find('=') + 1);
 }
 
@@ -406,12 +414,15 @@ TEST_CASE("A server that cannot serve says why before it opens a port") {
   };
   const TestCertificate other(running.folder, "other");
   CHECK_THAT(attempt([](auto& o) { o.tls_cert_path = ""; }), Catch::StartsWith("server TLS cert path is required"));
-  CHECK_THAT(attempt([](auto& o) { o.tls_key_path = "/nonexistent"; }), Catch::StartsWith("server TLS key file unreadable at \"/nonexistent\""));
-  CHECK_THAT(attempt([&](auto& o) { o.tls_key_path = other.key; }), Catch::StartsWith("server TLS cert/key pair invalid (cert=\""));
+  CHECK_THAT(attempt([](auto& o) { o.tls_key_path = "/nonexistent"; }),
+             Catch::StartsWith("server TLS key file unreadable at \"/nonexistent\""));
+  CHECK_THAT(attempt([&](auto& o) { o.tls_key_path = other.key; }),
+             Catch::StartsWith("server TLS cert/key pair invalid (cert=\""));
   CHECK_THAT(attempt([&](auto& o) { o.port = running.port(); }), Catch::Contains("is in use"));
   CHECK_THAT(attempt([](auto& o) { o.hosts = {"no.such.host.invalid"}; }), Catch::Contains("cannot be resolved"));
   ::chmod(other.key.c_str(), 0644);
-  CHECK_THAT(attempt([&](auto& o) { o.tls_cert_path = other.cert, o.tls_key_path = other.key; }), Catch::Contains("chmod 600"));
+  CHECK_THAT(attempt([&](auto& o) { o.tls_cert_path = other.cert, o.tls_key_path = other.key; }),
+             Catch::Contains("chmod 600"));
 }
 
 TEST_CASE("One address may hold only so many connections until it shows a key") {
@@ -441,8 +452,10 @@ TEST_CASE("Broken and random requests never stop the listener") {
   });
   const std::vector<std::string> seeds{
       "GET /api/v1/things/a HTTP/1.1\r\nHost: localhost\r\n" + std::string(kKey) + "\r\n",
-      "POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\n" + std::string(kKey) + "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
-      "POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\n" + std::string(kKey) + "Content-Length: 5\r\nExpect: 100-continue\r\n\r\nabcde",
+      "POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\n" + std::string(kKey) +
+          "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
+      "POST /api/v1/things HTTP/1.1\r\nHost: localhost\r\n" + std::string(kKey) +
+          "Content-Length: 5\r\nExpect: 100-continue\r\n\r\nabcde",
       "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nOrigin: https://a\r\n\r\n",
   };
   std::mt19937 random(20240607);  // the same every time, so that a failure can be repeated
@@ -452,11 +465,21 @@ TEST_CASE("Broken and random requests never stop the listener") {
     for (std::size_t change = 0; change < 1 + pick(6); ++change) {
       const auto at = pick(bytes.size());
       switch (pick(5)) {
-        case 0: bytes[at] = char(random()); break;
-        case 1: bytes.erase(at, 1 + pick(8)); break;
-        case 2: bytes.insert(at, std::string(1 + pick(300), char(random()))); break;
-        case 3: bytes.insert(at, bytes.substr(pick(bytes.size()), 40)); break;
-        case 4: bytes.resize(at + 1); break;
+        case 0:
+          bytes[at] = char(random());
+          break;
+        case 1:
+          bytes.erase(at, 1 + pick(8));
+          break;
+        case 2:
+          bytes.insert(at, std::string(1 + pick(300), char(random())));
+          break;
+        case 3:
+          bytes.insert(at, bytes.substr(pick(bytes.size()), 40));
+          break;
+        case 4:
+          bytes.resize(at + 1);
+          break;
       }
       if (bytes.empty()) bytes = "\r\n";
     }

@@ -32,7 +32,8 @@ std::vector<Endpoint> resolve(const std::string& host) {
   addrinfo* found = nullptr;
   const int failed = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), "0", &hints, &found);
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
-  if (failed != 0) throw invalid(fmt::format("server host \"{}\" cannot be resolved: {}", host, ::gai_strerror(failed)));
+  if (failed != 0)
+    throw invalid(fmt::format("server host \"{}\" cannot be resolved: {}", host, ::gai_strerror(failed)));
   std::vector<Endpoint> endpoints;
   for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
     Endpoint endpoint;
@@ -44,8 +45,10 @@ std::vector<Endpoint> resolve(const std::string& host) {
 }
 
 void set_port(Endpoint& endpoint, std::uint16_t port) {
-  if (endpoint.address.ss_family == AF_INET6) reinterpret_cast<sockaddr_in6&>(endpoint.address).sin6_port = htons(port);
-  else reinterpret_cast<sockaddr_in&>(endpoint.address).sin_port = htons(port);
+  if (endpoint.address.ss_family == AF_INET6)
+    reinterpret_cast<sockaddr_in6&>(endpoint.address).sin6_port = htons(port);
+  else
+    reinterpret_cast<sockaddr_in&>(endpoint.address).sin_port = htons(port);
 }
 
 std::string to_text(const sockaddr_storage& address) {

@@ -29,7 +29,7 @@ class Listener {
   struct Accepted {
     int descriptor = -1;  ///< non-blocking, TCP_NODELAY; < 0: see `error`
     IpAddress peer;
-    int error = 0;        ///< errno; EAGAIN: nobody waits
+    int error = 0;  ///< errno; EAGAIN: nobody waits
   };
   Accepted accept() const;
   void close();

@@ -24,14 +24,13 @@ bool contains(const std::vector<Cidr>& ranges, const IpAddress& address) {
 
 /// Link-local and cloud metadata: refused to everybody but Guard::none.
 const std::vector<Cidr>& metadata_ranges() {
-  static const auto ranges =
-      list({"169.254.0.0/16", "fe80::/10", "fd00:ec2::254", "100.100.100.200", "168.63.129.16"});
+  static const auto ranges = list({"169.254.0.0/16", "fe80::/10", "fd00:ec2::254", "100.100.100.200", "168.63.129.16"});
   return ranges;
 }
 
 const std::vector<Cidr>& guarded_ranges() {
-  static const auto ranges = list({"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "192.0.0.0/24", "::", "::1",
-                                   "ff00::/8"});
+  static const auto ranges =
+      list({"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "192.0.0.0/24", "::", "::1", "ff00::/8"});
   return ranges;
 }
 
@@ -55,7 +54,8 @@ std::optional<IpAddress> inner_v4(const IpAddress& address) {
   static const auto six_to_four = Cidr::parse("2002::/16").value();
   if (address.is_v4()) return std::nullopt;
   const auto bytes = address.bytes();
-  if (mapped.contains(address) || compatible.contains(address) || nat64.contains(address) || local_nat64.contains(address)) {
+  if (mapped.contains(address) || compatible.contains(address) || nat64.contains(address) ||
+      local_nat64.contains(address)) {
     return embedded(bytes, 12);
   }
   if (six_to_four.contains(address)) return embedded(bytes, 2);
@@ -72,7 +72,8 @@ Resolver system_resolver() {
     addrinfo* found = nullptr;
     const int failed = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
-    if (failed != 0) throw Error(ErrorKind::upstream, "host name " + host + " cannot be resolved: " + ::gai_strerror(failed));
+    if (failed != 0)
+      throw Error(ErrorKind::upstream, "host name " + host + " cannot be resolved: " + ::gai_strerror(failed));
     std::vector<IpAddress> addresses;
     for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
       const auto address = IpAddress::from(*entry->ai_addr);

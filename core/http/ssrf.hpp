@@ -24,8 +24,8 @@ Resolver system_resolver();
 class AddressPolicy {
  public:
   AddressPolicy() = default;
-  /// `allow` wins over the built-in list and over `deny`; `own` are our listener's and the database's addresses, refused
-  /// to guarded callers.
+  /// `allow` wins over the built-in list and over `deny`; `own` are our listener's and the database's addresses,
+  /// refused to guarded callers.
   AddressPolicy(Guard guard, std::vector<Cidr> allow, std::vector<Cidr> deny, std::vector<IpAddress> own = {});
 
   bool allows(const IpAddress& address) const;

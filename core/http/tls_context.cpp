@@ -28,7 +28,9 @@ constexpr std::size_t kLargestFile = 1024 * 1024;
 template <auto Free>
 struct Deleter {
   template <typename T>
-  void operator()(T* object) const { Free(object); }
+  void operator()(T* object) const {
+    Free(object);
+  }
 };
 using CertificatePtr = std::unique_ptr<X509, Deleter<X509_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
@@ -49,7 +51,7 @@ struct Stamp {
 Stamp stamp_of(const struct stat& status) { return {status.st_dev, status.st_ino, status.st_size, status.st_mtim}; }
 
 Stamp stamp_of(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   return ::stat(path.c_str(), &status) == 0 ? stamp_of(status) : Stamp{};
 }
 
@@ -69,7 +71,7 @@ FileContent read_file(const std::string& path, const char* what) {
     int descriptor;
     ~Closer() { ::close(descriptor); }
   } closer{descriptor};
-  struct stat status{};
+  struct stat status {};
   if (::fstat(descriptor, &status) != 0) throw unreadable(std::strerror(errno));
   if (!S_ISREG(status.st_mode)) throw unreadable("not a regular file");
   if (std::size_t(status.st_size) > kLargestFile) throw unreadable("larger than 1 MiB");
@@ -115,7 +117,8 @@ CertificateInfo describe(X509* certificate) {
 }
 
 /// h2 is never chosen. A client that offers ALPN without http/1.1 gets no_application_protocol (RFC 7301 §3.2).
-int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered, unsigned int size, void*) {
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
+                    unsigned int size, void*) {
   constexpr std::string_view kWanted = "http/1.1";
   for (unsigned int at = 0; at < size; at += offered[at] + 1u) {
     const std::string_view name(reinterpret_cast<const char*>(offered) + at + 1, offered[at]);
@@ -156,7 +159,8 @@ std::vector<CertificatePtr> parse_chain(std::string_view pem) {
 
 }  // namespace
 
-TlsContext::TlsContext(std::string cert_path, std::string key_path) : cert_path_(std::move(cert_path)), key_path_(std::move(key_path)) {
+TlsContext::TlsContext(std::string cert_path, std::string key_path)
+    : cert_path_(std::move(cert_path)), key_path_(std::move(key_path)) {
   if (cert_path_.empty()) throw invalid("server TLS cert path is required: set CERTCTL_SERVER_TLS_CERT_PATH");
   if (key_path_.empty()) throw invalid("server TLS key path is required: set CERTCTL_SERVER_TLS_KEY_PATH");
   reload();
@@ -181,7 +185,8 @@ bool TlsContext::files_changed() const {
 
 void TlsContext::reload() {
   const auto mismatch = [&](const char* why) {
-    return invalid(fmt::format("server TLS cert/key pair invalid (cert=\"{}\" key=\"{}\"): {}", cert_path_, key_path_, why));
+    return invalid(
+        fmt::format("server TLS cert/key pair invalid (cert=\"{}\" key=\"{}\"): {}", cert_path_, key_path_, why));
   };
   const FileContent cert = read_file(cert_path_, "cert");
   const FileContent key = read_file(key_path_, "key");
@@ -194,7 +199,8 @@ void TlsContext::reload() {
   chain.erase(chain.begin());
   pair->chain = std::move(chain);
   pair->key.reset(key.text.use([](std::string_view pem) {
-    return ::PEM_read_bio_PrivateKey_ex(memory_bio(pem).get(), nullptr, no_passphrase, nullptr, library_context(), nullptr);
+    return ::PEM_read_bio_PrivateKey_ex(memory_bio(pem).get(), nullptr, no_passphrase, nullptr, library_context(),
+                                        nullptr);
   }));
   ::ERR_clear_error();
   if (!pair->key) throw mismatch("no unencrypted PEM private key in the key file");
@@ -222,21 +228,25 @@ void TlsContext::install(std::shared_ptr<const Pair> pair) {
   std::shared_ptr<SSL_CTX> context(::SSL_CTX_new_ex(library_context(), nullptr, ::TLS_server_method()), ::SSL_CTX_free);
   SSL_CTX* const raw = context.get();
   bool fine = raw != nullptr;
-  fine = fine && ::SSL_CTX_set_min_proto_version(raw, TLS1_3_VERSION) == 1 && ::SSL_CTX_set_max_proto_version(raw, TLS1_3_VERSION) == 1;
+  fine = fine && ::SSL_CTX_set_min_proto_version(raw, TLS1_3_VERSION) == 1 &&
+         ::SSL_CTX_set_max_proto_version(raw, TLS1_3_VERSION) == 1;
   fine = fine && ::SSL_CTX_set1_groups_list(raw, "X25519:P-256") == 1;
   fine = fine && ::SSL_CTX_use_cert_and_key(raw, pair->leaf.get(), pair->key.get(), nullptr, 1) == 1;
-  for (std::size_t i = 0; fine && i < pair->chain.size(); ++i) fine = ::SSL_CTX_add1_chain_cert(raw, pair->chain[i].get()) == 1;
+  for (std::size_t i = 0; fine && i < pair->chain.size(); ++i)
+    fine = ::SSL_CTX_add1_chain_cert(raw, pair->chain[i].get()) == 1;
   if (!fine) {
     std::array<char, 256> reason{};
     ::ERR_error_string_n(::ERR_get_error(), reason.data(), reason.size());
     ::ERR_clear_error();
-    throw invalid(fmt::format("server TLS cert/key pair invalid (cert=\"{}\" key=\"{}\"): {}", cert_path_, key_path_, reason.data()));
+    throw invalid(fmt::format("server TLS cert/key pair invalid (cert=\"{}\" key=\"{}\"): {}", cert_path_, key_path_,
+                              reason.data()));
   }
   // One ticket must stay: without any, clients that leave Nagle on wait 40 ms in each handshake.
   ::SSL_CTX_set_num_tickets(raw, 1);
   ::SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   ::SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-  ::SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  ::SSL_CTX_set_mode(raw,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   ::SSL_CTX_set_alpn_select_cb(raw, choose_protocol, nullptr);
 
   std::scoped_lock lock(mutex_);

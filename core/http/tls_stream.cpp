@@ -11,7 +11,8 @@ namespace certctl::http {
 
 void TlsStream::Free::operator()(SSL* ssl) const { ::SSL_free(ssl); }
 
-TlsStream::TlsStream(const std::shared_ptr<SSL_CTX>& context, int descriptor) : ssl_(::SSL_new(context.get())), descriptor_(descriptor) {
+TlsStream::TlsStream(const std::shared_ptr<SSL_CTX>& context, int descriptor)
+    : ssl_(::SSL_new(context.get())), descriptor_(descriptor) {
   if (!ssl_ || ::SSL_set_fd(ssl_.get(), descriptor) != 1) {
     ::close(descriptor);
     throw internal("TLS state cannot be made");
@@ -26,9 +27,12 @@ TlsStream::~TlsStream() {
 
 TlsStream::Status TlsStream::status_of(int result) {
   switch (::SSL_get_error(ssl_.get(), result)) {
-    case SSL_ERROR_WANT_READ: return Status::want_read;
-    case SSL_ERROR_WANT_WRITE: return Status::want_write;
-    case SSL_ERROR_ZERO_RETURN: return Status::closed;
+    case SSL_ERROR_WANT_READ:
+      return Status::want_read;
+    case SSL_ERROR_WANT_WRITE:
+      return Status::want_write;
+    case SSL_ERROR_ZERO_RETURN:
+      return Status::closed;
     default:
       broken_ = true;
       ::ERR_clear_error();

@@ -50,7 +50,8 @@ std::vector<std::shared_ptr<X509>> parse_certificates(std::string_view pem) {
 void trust(SSL_CTX* context, std::string_view pem, const std::string& where) {
   const auto certificates = parse_certificates(pem);
   if (certificates.empty()) throw invalid("no PEM certificate in the CA bundle" + where);
-  for (const auto& certificate : certificates) ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context), certificate.get());
+  for (const auto& certificate : certificates)
+    ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context), certificate.get());
 }
 
 void identify(SSL_CTX* context, const ClientOptions& options) {
@@ -58,7 +59,8 @@ void identify(SSL_CTX* context, const ClientOptions& options) {
   if (chain.empty()) throw invalid("the client certificate is not a PEM certificate");
   const std::shared_ptr<EVP_PKEY> key(options.client_key_pem.use([](std::string_view pem) {
     return ::PEM_read_bio_PrivateKey(memory_bio(pem).get(), nullptr, no_passphrase, nullptr);
-  }), ::EVP_PKEY_free);
+  }),
+                                      ::EVP_PKEY_free);
   if (!key || ::SSL_CTX_use_cert_and_key(context, chain.front().get(), key.get(), nullptr, 1) != 1) {
     ::ERR_clear_error();
     throw invalid("the client certificate and its private key are not a pair of PEM texts");
@@ -103,7 +105,8 @@ void Cancellation::State::leave(int descriptor) {
   if (found != descriptors_.end()) descriptors_.erase(found);
 }
 
-CancellationGuard::CancellationGuard(Cancellation::State* state, int descriptor) : state_(state), descriptor_(descriptor) {
+CancellationGuard::CancellationGuard(Cancellation::State* state, int descriptor)
+    : state_(state), descriptor_(descriptor) {
   if (state_ != nullptr) state_->enter(descriptor_);
 }
 
@@ -127,8 +130,10 @@ ClientTls::ClientTls(const ClientOptions& options) : context_(std::make_unique<C
   context_->poco = new Poco::Net::Context(Poco::Net::Context::TLS_CLIENT_USE, params);
   SSL_CTX* const raw = context_->poco->sslContext();
   ::SSL_CTX_set_min_proto_version(raw, options.tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION);
-  ::SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-  if (!options.ca_bundle_path.empty()) trust(raw, read_bundle(options.ca_bundle_path), " \"" + options.ca_bundle_path + "\"");
+  ::SSL_CTX_set_mode(raw,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  if (!options.ca_bundle_path.empty())
+    trust(raw, read_bundle(options.ca_bundle_path), " \"" + options.ca_bundle_path + "\"");
   if (!options.ca_bundle_pem.empty()) trust(raw, options.ca_bundle_pem, "");
   if (!options.client_cert_pem.empty()) identify(raw, options);
 }
@@ -164,12 +169,13 @@ Transport::~Transport() {
 
 int Transport::descriptor() const { return int(socket_->impl()->sockfd()); }
 
-void Transport::connect(const std::vector<IpAddress>& addresses, std::uint16_t port, const std::string& name, Deadline deadline,
-                        Cancellation::State* cancellation) {
+void Transport::connect(const std::vector<IpAddress>& addresses, std::uint16_t port, const std::string& name,
+                        Deadline deadline, Cancellation::State* cancellation) {
   std::string reason = "no address";
   for (const auto& address : addresses) {
     check_cancelled(cancellation);
-    if (std::chrono::steady_clock::now() >= deadline) throw ClientError(Failure::timeout, false, "connecting to " + name + " took too long");
+    if (std::chrono::steady_clock::now() >= deadline)
+      throw ClientError(Failure::timeout, false, "connecting to " + name + " took too long");
     const auto peer = socket_address(address, port);
     socket_ = std::make_unique<StreamSocket>(peer.family());
     const CancellationGuard guard(cancellation, descriptor());
@@ -193,12 +199,14 @@ void Transport::connect(const std::vector<IpAddress>& addresses, std::uint16_t p
   }
   check_cancelled(cancellation);
   const bool timeout = reason == "timeout";
-  throw ClientError(timeout ? Failure::timeout : Failure::connect, false, fmt::format("cannot connect to {}: {}", name, reason));
+  throw ClientError(timeout ? Failure::timeout : Failure::connect, false,
+                    fmt::format("cannot connect to {}: {}", name, reason));
 }
 
 /// RFC 9110 §9.3.6.
 void Transport::open_tunnel(const Url& url, Deadline deadline) {
-  const std::string target = fmt::format(fmt::runtime(url.host.find(':') == std::string::npos ? "{}:{}" : "[{}]:{}"), url.host, url.port);
+  const std::string target =
+      fmt::format(fmt::runtime(url.host.find(':') == std::string::npos ? "{}:{}" : "[{}]:{}"), url.host, url.port);
   const std::string request = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", target);
   const ClientError refused(Failure::connect, false, "the proxy refused the connection to " + target);
   if (send(request, deadline) != Io::done) throw refused;
@@ -213,24 +221,30 @@ void Transport::open_tunnel(const Url& url, Deadline deadline) {
 }
 
 void Transport::secure(const Url& url, const ClientTls& tls, Deadline deadline) {
-  const auto fail = [&](const std::string& why) { return ClientError(Failure::tls, false, fmt::format("TLS with {}: {}", url.authority(), why)); };
+  const auto fail = [&](const std::string& why) {
+    return ClientError(Failure::tls, false, fmt::format("TLS with {}: {}", url.authority(), why));
+  };
   try {
     secure_checked(url, tls, deadline);
   } catch (const Poco::Net::CertificateValidationException&) {
     throw fail("the certificate is not valid for this name, or not issued by a trusted CA");
   } catch (const Poco::Exception& error) {
     const std::string& text = error.message();
-    if (text.find("certificate verify failed") != std::string::npos) throw fail("the certificate is not issued by a trusted CA, or has expired");
+    if (text.find("certificate verify failed") != std::string::npos)
+      throw fail("the certificate is not issued by a trusted CA, or has expired");
     throw fail(text.empty() ? error.name() : text);
   }
 }
 
 void Transport::secure_checked(const Url& url, const ClientTls& tls, Deadline deadline) {
-  auto secure = std::make_unique<SecureStreamSocket>(SecureStreamSocket::attach(*socket_, url.host, tls.context().poco));
+  auto secure =
+      std::make_unique<SecureStreamSocket>(SecureStreamSocket::attach(*socket_, url.host, tls.context().poco));
   for (;;) {
     const int result = secure->completeHandshake();
     if (result == 1) break;
-    if (result == 0) throw ClientError(Failure::tls, false, fmt::format("TLS with {}: the connection was closed in the handshake", url.authority()));
+    if (result == 0)
+      throw ClientError(Failure::tls, false,
+                        fmt::format("TLS with {}: the connection was closed in the handshake", url.authority()));
     if (!wait(result == SecureStreamSocket::ERR_SSL_WANT_WRITE, deadline)) throw timed_out(url.authority());
   }
   secure->verifyPeerCertificate(url.host);
@@ -252,9 +266,12 @@ Transport::Io Transport::send(std::string_view bytes, Deadline deadline) {
   try {
     while (!bytes.empty()) {
       const int sent = socket_->sendBytes(bytes.data(), int(std::min<std::size_t>(bytes.size(), 256 * 1024)));
-      if (sent > 0) bytes.remove_prefix(std::size_t(sent));
-      else if (sent == 0) return Io::lost;
-      else if (!wait(!(socket_->secure() && sent == SecureStreamSocket::ERR_SSL_WANT_READ), deadline)) return Io::timeout;
+      if (sent > 0)
+        bytes.remove_prefix(std::size_t(sent));
+      else if (sent == 0)
+        return Io::lost;
+      else if (!wait(!(socket_->secure() && sent == SecureStreamSocket::ERR_SSL_WANT_READ), deadline))
+        return Io::timeout;
     }
     return Io::done;
   } catch (const Poco::Exception&) {

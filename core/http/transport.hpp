@@ -21,8 +21,8 @@ namespace certctl::http {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-/// Descriptors that cancel() shuts down. A registration ends before its descriptor is closed, so that a reused number is
-/// never hit.
+/// Descriptors that cancel() shuts down. A registration ends before its descriptor is closed, so that a reused number
+/// is never hit.
 class Cancellation::State {
  public:
   void cancel();
@@ -59,7 +59,8 @@ class Transport {
     std::string proxy_url;             ///< empty: direct
   };
   /// Connects, and for https shakes hands and checks chain and name. Throws ClientError with bytes_sent() false.
-  Transport(const Target& target, const ClientTls& tls, const ClientTimeouts& timeouts, Deadline total, Cancellation::State* cancellation);
+  Transport(const Target& target, const ClientTls& tls, const ClientTimeouts& timeouts, Deadline total,
+            Cancellation::State* cancellation);
   ~Transport();
 
   enum class Io { done, timeout, lost };

@@ -105,8 +105,10 @@ std::string percent_encode(std::string_view text) {
   for (const char c : text) {
     const bool unreserved = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
                             c == '.' || c == '_' || c == '~';
-    if (unreserved) encoded += c;
-    else encoded += fmt::format("%{:02X}", std::uint8_t(c));
+    if (unreserved)
+      encoded += c;
+    else
+      encoded += fmt::format("%{:02X}", std::uint8_t(c));
   }
   return encoded;
 }

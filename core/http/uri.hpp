@@ -36,8 +36,8 @@ std::string percent_encode(std::string_view text);
 /// One path segment, decoded; nullopt by the rules of split_path().
 std::optional<std::string> decode_segment(std::string_view raw);
 
-/// Path segments, decoded. nullopt for what is refused with 400 before routing: no leading slash, `//`, `.` or `..` as a
-/// segment (also escaped), backslash, control characters and NUL (also escaped), malformed escapes, invalid UTF-8.
+/// Path segments, decoded. nullopt for what is refused with 400 before routing: no leading slash, `//`, `.` or `..` as
+/// a segment (also escaped), backslash, control characters and NUL (also escaped), malformed escapes, invalid UTF-8.
 /// `/a/b/` has an empty last segment.
 std::optional<std::vector<std::string>> split_path(std::string_view raw_path);
 

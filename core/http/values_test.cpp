@@ -31,7 +31,8 @@ TEST_CASE("Header names compare without case and values cannot split an answer")
 TEST_CASE("Only canonical addresses are addresses") {
   CHECK(IpAddress::parse("127.0.0.1"));
   CHECK(IpAddress::parse("fe80::1"));
-  for (const char* text : {"2130706433", "0x7f.1", "127.1", "010.0.0.1", "fe80::1%lo", "localhost", "", " 127.0.0.1", "1.2.3.4.5"}) {
+  for (const char* text :
+       {"2130706433", "0x7f.1", "127.1", "010.0.0.1", "fe80::1%lo", "localhost", "", " 127.0.0.1", "1.2.3.4.5"}) {
     INFO(text);
     CHECK_FALSE(IpAddress::parse(text));
   }
@@ -45,13 +46,15 @@ TEST_CASE("A network contains its addresses and is refused with host bits") {
   CHECK(Cidr::parse("0.0.0.0/0")->contains(*IpAddress::parse("8.8.8.8")));
   CHECK(Cidr::parse("fe80::/10")->contains(*IpAddress::parse("febf::1")));
   CHECK_FALSE(Cidr::parse("fe80::/10")->contains(*IpAddress::parse("fec0::1")));
-  for (const char* text : {"10.1.0.1/16", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "x/8"}) CHECK_FALSE(Cidr::parse(text));
+  for (const char* text : {"10.1.0.1/16", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "x/8"})
+    CHECK_FALSE(Cidr::parse(text));
 }
 
 TEST_CASE("Paths that could mean another path are refused") {
   CHECK(split_path("/a/b%2Fc") == std::vector<std::string>{"a", "b/c"});
   CHECK(split_path("/a/") == std::vector<std::string>{"a", ""});
-  for (const char* path : {"", "a", "//a", "/a//b", "/a/../b", "/a/%2e%2e/b", "/a/%2E/b", "/a/./b", "/a\\b", "/a%5cb", "/a%00", "/a%0d", "/a%zz", "/a%2", "/%ff"}) {
+  for (const char* path : {"", "a", "//a", "/a//b", "/a/../b", "/a/%2e%2e/b", "/a/%2E/b", "/a/./b", "/a\\b", "/a%5cb",
+                           "/a%00", "/a%0d", "/a%zz", "/a%2", "/%ff"}) {
     INFO(path);
     CHECK_FALSE(split_path(path));
   }
@@ -77,8 +80,9 @@ TEST_CASE("A URL is taken apart and what only looks like a host is refused") {
   CHECK(url.authority() == "example.com:8443");
   CHECK(parse_url("http://[::1]?x").origin() == "http://[::1]");
   CHECK(parse_url("http://[::1]?x").target == "/?x");
-  for (const char* text : {"ftp://a/", "example.com", "http://", "http://u:p@h/", "http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/",
-                           "http://127.1/", "http://h:0/", "http://h:65536/", "http://h:8a/", "http://[::1/", "http://[1.2.3.4]/", "http://a b/",
+  for (const char* text : {"ftp://a/", "example.com", "http://", "http://u:p@h/", "http://2130706433/",
+                           "http://0x7f000001/", "http://0177.0.0.1/", "http://127.1/", "http://h:0/",
+                           "http://h:65536/", "http://h:8a/", "http://[::1/", "http://[1.2.3.4]/", "http://a b/",
                            "http://a\r\nb/", "http://a\\@b/", "http://h/\\x", "http://[fe80::1%25eth0]/"}) {
     INFO(text);
     CHECK_THROWS_AS(parse_url(text), Error);
@@ -150,7 +154,8 @@ TEST_CASE("A flood of other keys does not refill a bucket within its own time, a
 }
 
 TEST_CASE("Named keys follow the grammar and errors never show a key") {
-  const auto keys = ApiKeys::parse_named(Secret::copy_of(" ci : key-of-ci-0123456789 , , root:key-of-root-0123456789:admin,en:key-of-en-0123456789:enroll"));
+  const auto keys = ApiKeys::parse_named(Secret::copy_of(
+      " ci : key-of-ci-0123456789 , , root:key-of-root-0123456789:admin,en:key-of-en-0123456789:enroll"));
   REQUIRE(keys.entries().size() == 3);
   CHECK(keys.find("key-of-ci-0123456789", Time{})->name == "ci");
   CHECK(keys.find("key-of-root-0123456789", Time{})->admin);
@@ -162,21 +167,25 @@ TEST_CASE("Named keys follow the grammar and errors never show a key") {
     const char* setting;
     const char* message;
   };
-  for (const auto& [setting, message] : {Case{"onlyname", "invalid named key format"}, Case{"a:b:admin:x", "invalid named key format"},
-                                         Case{"a:SECRET:root", "invalid admin flag"}, Case{"b@d:SECRET", "invalid key name"}, Case{"a:", "empty key for name"},
-                                         Case{"a:SECRET,a:SECRET", "duplicate (name,key) entry for name \"a\""},
-                                         Case{"a:SECRET,a:OTHER:admin", "duplicate key name \"a\" with mismatched admin flag"},
-                                         Case{"a:sha256$00", "not sha256$ and 64 hex digits"}}) {
+  for (const auto& [setting, message] :
+       {Case{"onlyname", "invalid named key format"}, Case{"a:b:admin:x", "invalid named key format"},
+        Case{"a:SECRET:root", "invalid admin flag"}, Case{"b@d:SECRET", "invalid key name"},
+        Case{"a:", "empty key for name"}, Case{"a:SECRET,a:SECRET", "duplicate (name,key) entry for name \"a\""},
+        Case{"a:SECRET,a:OTHER:admin", "duplicate key name \"a\" with mismatched admin flag"},
+        Case{"a:sha256$00", "not sha256$ and 64 hex digits"}}) {
     INFO(setting);
-    CHECK_THROWS_WITH(ApiKeys::parse_named(Secret::copy_of(setting)), Catch::Contains(message) && !Catch::Contains("SECRET"));
+    CHECK_THROWS_WITH(ApiKeys::parse_named(Secret::copy_of(setting)),
+                      Catch::Contains(message) && !Catch::Contains("SECRET"));
   }
 }
 
 TEST_CASE("Hashed, expiring, rotating and legacy keys") {
   const std::string hash = to_hex(digest_of("a-long-key-0123456789-0123456789"));
-  CHECK(ApiKeys::parse_named(Secret::copy_of("x:sha256$" + hash)).find("a-long-key-0123456789-0123456789", Time{}) != nullptr);
+  CHECK(ApiKeys::parse_named(Secret::copy_of("x:sha256$" + hash)).find("a-long-key-0123456789-0123456789", Time{}) !=
+        nullptr);
 
-  const auto file = ApiKeys::parse_file("# comment\n\nci:old-key-0123456789;not_after=2030-01-01T00:00:00Z\nci:new-key-0123456789\n");
+  const auto file =
+      ApiKeys::parse_file("# comment\n\nci:old-key-0123456789;not_after=2030-01-01T00:00:00Z\nci:new-key-0123456789\n");
   CHECK(file.find("old-key-0123456789", *parse_time("2029-12-31T23:59:59Z")) != nullptr);
   CHECK(file.find("old-key-0123456789", *parse_time("2030-01-01T00:00:00Z")) == nullptr);
   CHECK(file.find("new-key-0123456789", *parse_time("2031-01-01T00:00:00Z")) != nullptr);
@@ -206,14 +215,33 @@ TEST_CASE("An error becomes the envelope with its status, code, fields and waiti
 
 TEST_CASE("The guard refuses every address of its list and passes private networks") {
   const AddressPolicy guarded(Guard::guarded, {}, {});
-  for (const char* text : {"127.0.0.1", "127.255.255.254", "::1", "169.254.169.254", "fe80::1", "224.0.0.1", "ff02::1", "255.255.255.255", "0.0.0.0", "::",
-                           "0.1.2.3", "240.0.0.1", "192.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a9fe:a9fe", "2002:7f00:1::", "::ffff:127.0.0.1",
-                           "::ffff:169.254.169.254", "::127.0.0.1", "fd00:ec2::254", "100.100.100.200", "168.63.129.16"}) {
+  for (const char* text : {"127.0.0.1",
+                           "127.255.255.254",
+                           "::1",
+                           "169.254.169.254",
+                           "fe80::1",
+                           "224.0.0.1",
+                           "ff02::1",
+                           "255.255.255.255",
+                           "0.0.0.0",
+                           "::",
+                           "0.1.2.3",
+                           "240.0.0.1",
+                           "192.0.0.1",
+                           "64:ff9b::7f00:1",
+                           "64:ff9b:1::a9fe:a9fe",
+                           "2002:7f00:1::",
+                           "::ffff:127.0.0.1",
+                           "::ffff:169.254.169.254",
+                           "::127.0.0.1",
+                           "fd00:ec2::254",
+                           "100.100.100.200",
+                           "168.63.129.16"}) {
     INFO(text);
     CHECK_FALSE(guarded.allows(*IpAddress::parse(text)));
   }
-  for (const char* text : {"10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fc00::1", "fd12::1", "8.8.8.8", "2001:4860:4860::8888", "192.0.0.9",
-                           "64:ff9b::808:808", "::ffff:10.0.0.1"}) {
+  for (const char* text : {"10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fc00::1", "fd12::1", "8.8.8.8",
+                           "2001:4860:4860::8888", "192.0.0.9", "64:ff9b::808:808", "::ffff:10.0.0.1"}) {
     INFO(text);
     CHECK(guarded.allows(*IpAddress::parse(text)));
   }
@@ -221,15 +249,18 @@ TEST_CASE("The guard refuses every address of its list and passes private networ
 
 TEST_CASE("Administrators reach loopback and private hosts but not metadata") {
   const AddressPolicy administrator(Guard::administrator, {}, {});
-  for (const char* text : {"127.0.0.1", "::1", "10.0.0.1", "8.8.8.8"}) CHECK(administrator.allows(*IpAddress::parse(text)));
-  for (const char* text : {"169.254.169.254", "fe80::1", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "::ffff:169.254.169.254"}) {
+  for (const char* text : {"127.0.0.1", "::1", "10.0.0.1", "8.8.8.8"})
+    CHECK(administrator.allows(*IpAddress::parse(text)));
+  for (const char* text :
+       {"169.254.169.254", "fe80::1", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "::ffff:169.254.169.254"}) {
     INFO(text);
     CHECK_FALSE(administrator.allows(*IpAddress::parse(text)));
   }
 }
 
 TEST_CASE("Operators can allow and deny networks, and our own addresses are refused") {
-  const AddressPolicy policy(Guard::guarded, {*Cidr::parse("127.0.0.1")}, {*Cidr::parse("10.0.0.0/8")}, {*IpAddress::parse("192.168.7.7")});
+  const AddressPolicy policy(Guard::guarded, {*Cidr::parse("127.0.0.1")}, {*Cidr::parse("10.0.0.0/8")},
+                             {*IpAddress::parse("192.168.7.7")});
   CHECK(policy.allows(*IpAddress::parse("127.0.0.1")));
   CHECK_FALSE(policy.allows(*IpAddress::parse("127.0.0.2")));
   CHECK_FALSE(policy.allows(*IpAddress::parse("10.1.1.1")));

@@ -23,11 +23,12 @@ namespace beast = boost::beast;
 
 constexpr std::size_t kMostFields = 128;
 
-/// Host is a name, an address or a bracketed address with an optional port (RFC 9110 §7.2); only its alphabet is checked.
+/// Host is a name, an address or a bracketed address with an optional port (RFC 9110 §7.2); only its alphabet is
+/// checked.
 bool is_host(std::string_view host) {
   return !host.empty() && std::ranges::all_of(host, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
-           c == ':' || c == '[' || c == ']';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == '_' || c == ':' || c == '[' || c == ']';
   });
 }
 
@@ -36,7 +37,8 @@ Fault fault_of(const boost::system::error_code& code) {
   if (code == error::header_limit) return {431, "request header fields are too large"};
   if (code == error::body_limit) return {413, "request body too large"};
   if (code == error::bad_version) return {505, "HTTP/1.1 is expected"};
-  if (code == error::bad_transfer_encoding || code == error::bad_content_length || code == error::multiple_content_length) {
+  if (code == error::bad_transfer_encoding || code == error::bad_content_length ||
+      code == error::multiple_content_length) {
     return {400, "contradicting or malformed Content-Length or Transfer-Encoding"};
   }
   return {400, "malformed HTTP request"};
@@ -48,7 +50,8 @@ struct RequestParser::Beast {
   beast::http::request_parser<beast::http::string_body> parser;
 };
 
-RequestParser::RequestParser(std::uint64_t header_limit) : beast_(std::make_unique<Beast>()), header_limit_(header_limit) {
+RequestParser::RequestParser(std::uint64_t header_limit)
+    : beast_(std::make_unique<Beast>()), header_limit_(header_limit) {
   beast_->parser.header_limit(std::uint32_t(header_limit));
   beast_->parser.body_limit(boost::none);  // known only when the route is; allow_body() sets it
 }
@@ -69,7 +72,8 @@ std::size_t RequestParser::feed(std::string_view bytes) {
     taken += step;
     if (error == beast::http::error::need_more) {
       // Chunk extensions and trailers have no limit of their own in the parser.
-      if (bytes.size() - taken > header_limit_) fail(state_ == State::head ? 431 : 400, "request header fields are too large");
+      if (bytes.size() - taken > header_limit_)
+        fail(state_ == State::head ? 431 : 400, "request header fields are too large");
       break;
     }
     if (error) {
@@ -90,7 +94,8 @@ void RequestParser::take_head(Request& request) {
   std::size_t fields = 0;
   for (const auto& field : message) {
     if (++fields > kMostFields) return fail(431, "too many request header fields");
-    request.headers.add({field.name_string().data(), field.name_string().size()}, {field.value().data(), field.value().size()});
+    request.headers.add({field.name_string().data(), field.name_string().size()},
+                        {field.value().data(), field.value().size()});
   }
   keep_alive_ = beast_->parser.keep_alive();
   old_version_ = message.version() == 10;
@@ -125,9 +130,11 @@ void RequestParser::check_head(const Request& request) {
   if (hosts > 1 || (hosts == 0 && !old_version_)) return fail(400, "exactly one Host header is expected");
   if (hosts == 1 && !is_host(request.headers.get("Host"))) return fail(400, "malformed Host header");
   const bool coded = request.headers.has("Transfer-Encoding");
-  if (coded && request.headers.has("Content-Length")) return fail(400, "Content-Length together with Transfer-Encoding");
+  if (coded && request.headers.has("Content-Length"))
+    return fail(400, "Content-Length together with Transfer-Encoding");
   if (coded && old_version_) return fail(400, "Transfer-Encoding needs HTTP/1.1");
-  if (coded && !(request.headers.count("Transfer-Encoding") == 1 && equal_ignore_case(request.headers.get("Transfer-Encoding"), "chunked"))) {
+  if (coded && !(request.headers.count("Transfer-Encoding") == 1 &&
+                 equal_ignore_case(request.headers.get("Transfer-Encoding"), "chunked"))) {
     return fail(501, "only the chunked transfer coding is supported");
   }
   const auto expect = request.headers.get("Expect");
@@ -156,7 +163,10 @@ struct ResponseParser::Beast {
 };
 
 ResponseParser::ResponseParser(std::uint64_t header_limit, std::uint64_t body_limit, bool head_request)
-    : beast_(std::make_unique<Beast>()), header_limit_(header_limit), body_limit_(body_limit), head_request_(head_request) {
+    : beast_(std::make_unique<Beast>()),
+      header_limit_(header_limit),
+      body_limit_(body_limit),
+      head_request_(head_request) {
   reset();
 }
 
@@ -242,7 +252,8 @@ std::string serialize(beast::http::message<IsRequest, beast::http::empty_body>& 
   boost::system::error_code error;
   while (!error && !serializer.is_header_done()) {
     serializer.next(error, [&](boost::system::error_code&, const auto& buffers) {
-      for (const auto buffer : beast::buffers_range_ref(buffers)) bytes.append(static_cast<const char*>(buffer.data()), buffer.size());
+      for (const auto buffer : beast::buffers_range_ref(buffers))
+        bytes.append(static_cast<const char*>(buffer.data()), buffer.size());
       serializer.consume(beast::buffer_bytes(buffers));
     });
   }

@@ -26,8 +26,8 @@ class RequestParser {
   enum class State { head, head_done, body, complete, failed };
   State state() const { return state_; }
 
-  /// Takes what it can and returns how many bytes it took; the rest must be offered again, with more behind it. Stops at
-  /// the end of the head until allow_body() and at the end of the request: what follows belongs to the next one.
+  /// Takes what it can and returns how many bytes it took; the rest must be offered again, with more behind it. Stops
+  /// at the end of the head until allow_body() and at the end of the request: what follows belongs to the next one.
   std::size_t feed(std::string_view bytes);
   /// After the head: how long the body may be. Fails with 413 when Content-Length says more.
   void allow_body(std::uint64_t limit);
