@@ -7,7 +7,8 @@
 #   data/          the server's, with its PostgreSQL           agent/     the agent's keys and state
 #   site/          the private nginx                           site-ca.crt    what signs the site's certificate
 #
-# As root the server becomes the account `certctl`, which must be able to reach all of it: so not below /root.
+# As root the server reads secrets/ and tls/, then becomes the account `certctl`, which must be able to reach data/,
+# plugins/ and its socket: so not below /root.
 
 readonly MARKER=.made-by-certctl-quickstart
 readonly ACCOUNT=certctl
@@ -59,8 +60,8 @@ make_folder() {
   else
     chmod 0700 -- "$DIR"
   fi
-  private_folder root secrets run agent agent/keys agent/state
-  private_folder server data tls
+  private_folder secrets tls run agent agent/keys agent/state data
+  give_to_server "$DIR/data"
   public_folder bin plugins logs site
   choose_settings
   make_secrets
@@ -72,14 +73,11 @@ make_account() {
   step_note "made the system account $ACCOUNT"
 }
 
-# private_folder root|server NAME…
 private_folder() {
-  local owner=$1 name
-  shift
+  local name
   for name in "$@"; do
     mkdir -p -- "$DIR/$name"
     chmod 0700 -- "$DIR/$name"
-    if [[ $owner == server ]]; then give_to_server "$DIR/$name"; fi
   done
 }
 public_folder() {
@@ -117,8 +115,6 @@ make_secrets() {
   make_secret admin-key openssl rand -hex 32
   make_secret agent-key openssl rand -hex 32
   make_secret api-keys name_keys
-  chmod 0711 -- "$DIR/secrets"
-  give_to_server "$DIR/secrets/encryption-key" "$DIR/secrets/api-keys"
 }
 make_secret() {
   local file=$DIR/secrets/$1

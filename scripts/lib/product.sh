@@ -1,20 +1,22 @@
 # shellcheck shell=bash
 # Server and agent of the quickstart: copies of what was built, started with an environment of their own.
 
+# certctl-exec starts the commands of plugins; it stands beside the program that needs it.
+readonly PROGRAMS=(certctl-server certctl-agent certctl-exec)
+
 # What the site needs of the build; the tests are left out.
 build_product() {
   local plugins
   configure release
   mapfile -t plugins < <(plugin_outputs)
-  compile certctl-server certctl-agent "${plugins[@]}"
+  compile "${PROGRAMS[@]}" "${plugins[@]}"
 }
 
 # Programs run from copies in the data folder: the server's account can reach them, their modes are what the plugin
 # loader wants, and a rebuild does not touch running programs. Sets PRODUCT, which names the copied build.
 install_product() {
-  local kind file
-  install_file 0755 "$BUILD_DIR/bin/certctl-server" "$DIR/bin/certctl-server"
-  install_file 0755 "$BUILD_DIR/bin/certctl-agent" "$DIR/bin/certctl-agent"
+  local program kind file
+  for program in "${PROGRAMS[@]}"; do install_file 0755 "$BUILD_DIR/bin/$program" "$DIR/bin/$program"; done
   for kind in issuers targets notifiers; do
     public_folder "plugins/$kind"
     for file in "$BUILD_DIR/plugins/$kind"/*.so; do

@@ -20,9 +20,9 @@ make_server_certificate() {
       -set_serial "0x$(openssl rand -hex 16)" -extfile <(request_settings) -extensions server \
       -out "$tls/server.crt.new" 2>/dev/null
   chmod 0644 -- "$tls/server.crt.new"
-  give_to_server "$tls/server.key.new" "$tls/server.crt.new"
   mv -- "$tls/server.key.new" "$tls/server.key"
   mv -- "$tls/server.crt.new" "$tls/server.crt"
+  terminate server 60  # it could not read the new pair any more
 }
 
 make_key() {
