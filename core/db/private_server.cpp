@@ -182,7 +182,25 @@ struct PrivateServer::Supervisor {
     if (stopping) throw StopRequested();
   }
 
+  /// A server that our predecessor started in its last moment may lock the folder after we looked: that one is taken
+  /// over, or waited for, too.
   void bring_up() {
+    for (const auto until = steady_clock::now() + kPatience;;) {
+      try {
+        return begin();
+      } catch (const Error&) {
+        const std::string said = logged.tail();
+        const bool held = said.find("lock file") != std::string::npos && said.find("already exists") != std::string::npos;
+        if (!held || !process.has_ended() || steady_clock::now() >= until) throw;
+        process.reap();
+        process = Process();
+        process_id = 0;
+        pause(milliseconds(200));
+      }
+    }
+  }
+
+  void begin() {
     if (adopt()) return;
     wait_for_leftovers();
     cluster.write_settings(options);
@@ -276,9 +294,11 @@ struct PrivateServer::Supervisor {
         quit = true;
       }
     }
-    // Its number may belong to another process by now, which PostgreSQL would take for a server.
+    // Its number may belong to another process by now, or to one that nobody has reaped: PostgreSQL would take either for
+    // a server. The same goes for the socket's lock.
     std::error_code ignored;
     fs::remove(cluster.data / "postmaster.pid", ignored);
+    fs::remove(cluster.socket / ".s.PGSQL.5432.lock", ignored);
   }
 
   bool answers() const {
