@@ -86,7 +86,7 @@ Installation::Installation() : server_port_(free_port()), site_port_(free_port()
 Installation::~Installation() {
   for (auto* process : {agent_.get(), server_.get(), nginx_.get()}) {
     if (process == nullptr) continue;
-    process->send(process == nginx_.get() ? SIGTERM : SIGTERM);
+    process->send(SIGTERM);
     if (!process->wait(40s)) process->send(SIGKILL);
   }
   if (const int postgres = database_process(); postgres > 0) ::kill(postgres, SIGQUIT);
@@ -204,10 +204,10 @@ void Installation::lay_ground() {
                   site().string(), nginx, site_port_));
 }
 
-void Installation::create_certificate(const std::string& id, const std::string& more) {
+void Installation::create_certificate(const std::string& id, const std::string& profile) {
   ask("POST", "/certificates",
       fmt::format(R"({{"id":"{0}","name":"{0}","common_name":"localhost","sans":["localhost","127.0.0.1"],"owner_id":"o-1","team_id":"t-1",
-                    "issuer_id":"iss-1","renewal_policy_id":"rp-1","certificate_profile_id":"prof-1","target_ids":["tgt-1"]{1}}})", id, more));
+                    "issuer_id":"iss-1","renewal_policy_id":"rp-1","certificate_profile_id":"{1}","target_ids":["tgt-1"]}})", id, profile));
 }
 
 bool Installation::wait(const std::function<bool()>& condition, std::chrono::seconds limit) {

@@ -53,8 +53,8 @@ class Installation {
   /// Team, owner, profile, policy, issuer, agent, target: what a certificate needs. Ids: `t-1`, `o-1`, `prof-1`, `rp-1`,
   /// `iss-1`, `ag-1`, `tgt-1`.
   void lay_ground();
-  /// Creates a certificate for `localhost` on the target; `more`: further members, each with its comma in front.
-  void create_certificate(const std::string& id, const std::string& more = {});
+  /// Creates a certificate for `localhost` on the target.
+  void create_certificate(const std::string& id, const std::string& profile = "prof-1");
 
   // --- waiting: a condition with a deadline, never a sleep for luck ---
   bool wait(const std::function<bool()>& condition, std::chrono::seconds limit = std::chrono::seconds(90));
