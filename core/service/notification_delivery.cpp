@@ -119,7 +119,7 @@ Judgement judge(const plugin::Outcome& outcome, const Claimed& claimed, int max_
       [[fallthrough]];
     default:  // whatever else went wrong may be gone the next time
       result.verdict = attempt >= allowed ? Verdict::dead : Verdict::failed;
-      result.wait = wait_after(attempt, jitter);
+      result.wait = std::max<Duration>(wait_after(attempt, jitter), std::min<Duration>(outcome.retry_in().value_or(0ms), kLongestWait));
       judgement.sign = ChannelSign::fails;
       break;
   }

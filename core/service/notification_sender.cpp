@@ -104,14 +104,23 @@ void NotificationSender::watch() {
 void NotificationSender::sweep() {
   rows::retry_due(database_, kSweep);
   rows::promote_due(database_, kSweep);
+  route();
+  for (const auto& id : rows::channels_with_work(database_)) {
+    const auto expired = rows::expire(database_, id, options_.ttl, 3 * options_.ttl, kSweep);
+    if (expired > 0) log::write(messages::kNotificationExpired, {{"channel", id}, {"count", expired}});
+  }
+  if (clock_.now() - purged_at_ > kPurgeAfter) {
+    rows::purge(database_, options_.retention, kSweep);
+    purged_at_ = clock_.now();
+  }
+}
+
+/// Gives every message a channel that exists.
+void NotificationSender::route() {
   const auto enabled = store::notification_channels::enabled(database_);
   for (const auto& id : rows::channels_with_work(database_)) {
     const bool exists = std::any_of(enabled.begin(), enabled.end(), [&](const auto& c) { return c.id == id; });
-    if (!exists) {
-      rows::unroute(database_, id, kSweep);
-    } else if (const auto expired = rows::expire(database_, id, options_.ttl, 3 * options_.ttl, kSweep); expired > 0) {
-      log::write(messages::kNotificationExpired, {{"channel", id}, {"count", expired}});
-    }
+    if (!exists) rows::unroute(database_, id, kSweep);
   }
   for (std::int64_t routed = kSweep; routed == kSweep && !stopping();) {
     const auto result = rows::route(database_, kSweep, options_.max_attempts);
@@ -120,23 +129,23 @@ void NotificationSender::sweep() {
       if (missing_types_.insert(type).second) log::write(messages::kNotificationUnheard, {{"type", type}});
     }
   }
-  if (clock_.now() - purged_at_ > kPurgeAfter) {
-    rows::purge(database_, options_.retention, kSweep);
-    purged_at_ = clock_.now();
-  }
 }
 
 void NotificationSender::find_work() {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t noted = noted_;
+  lock.unlock();
   auto enabled = store::notification_channels::enabled(database_);
   const auto with_work = rows::channels_with_work(database_);
-  std::scoped_lock lock(mutex_);
+  lock.lock();
   for (auto& [id, queue] : queues_) queue.ready = false;
   for (auto& channel : enabled) {
     if (!channels_.knows(channel)) continue;
     Queue& queue = queues_[channel.id];
     queue.ready = std::find(with_work.begin(), with_work.end(), channel.id) != with_work.end();
     ++queue.generation;
-    queue.channel = std::move(channel);
+    // What a worker noted meanwhile is newer than what was read.
+    if (noted == noted_ || queue.channel.id.empty()) queue.channel = std::move(channel);
   }
   work_ready_.notify_all();
 }
@@ -318,6 +327,7 @@ void NotificationSender::note_health(Batch& batch) {
   if (before.breaker.openings > 0 && after.breaker.openings == 0) log::write(messages::kChannelBack, {{"channel", after.id}});
   std::scoped_lock lock(mutex_);
   queues_[after.id].channel = after;
+  ++noted_;
 }
 
 }  // namespace certctl::service

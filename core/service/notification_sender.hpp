@@ -64,6 +64,7 @@ class NotificationSender {
 
   void watch();
   void sweep();
+  void route();
   void find_work();
   void work();
   std::unique_ptr<Batch> take_batch(std::unique_lock<std::mutex>& lock);
@@ -85,6 +86,7 @@ class NotificationSender {
   std::condition_variable look_again_;   ///< the watcher
   std::condition_variable idle_;         ///< stop()
   std::map<std::string, Queue> queues_;  ///< by channel id
+  std::uint64_t noted_ = 0;  ///< how often a worker wrote a channel's health
   std::string last_served_;
   bool woken_ = false;
   bool stopping_ = false;

@@ -22,8 +22,8 @@ enum class NotifyOnSuccess { none, renewal, all };
 
 struct NotificationSettings {
   NotifyOnSuccess on_success = NotifyOnSuccess::renewal;
-  std::string default_owner_email;  ///< for certificates whose owner and team have no address
-  std::string public_url;           ///< root of links in messages; empty: no links
+  std::string default_owner_email{};  ///< for certificates whose owner and team have no address
+  std::string public_url{};           ///< root of links in messages; empty: no links
 };
 
 /// What a message means for the incident of its key: PagerDuty and its like open and close by it.

@@ -39,6 +39,10 @@ void NotifierChannels::sync(db::Database& database) const {
   database.transaction([&](db::Transaction& tx) { store::notification_channels::sync_environment(tx, rows); });
 }
 
+NotificationSender::Channels NotifierChannels::for_sender() {
+  return {[this](const auto& channel) { return knows(channel); }, [this](const auto& channel) { return instance(channel); }};
+}
+
 bool NotifierChannels::knows(const domain::NotificationChannel& channel) const { return environment_.contains(channel.id); }
 
 std::shared_ptr<plugin::Instance> NotifierChannels::instance(const domain::NotificationChannel& channel) {

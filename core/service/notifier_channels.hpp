@@ -10,6 +10,7 @@
 #include "core/db/database.hpp"
 #include "core/domain/notification_channel.hpp"
 #include "core/plugin/host.hpp"
+#include "core/service/notification_sender.hpp"
 
 namespace certctl::service {
 
@@ -37,6 +38,8 @@ class NotifierChannels {
   bool knows(const domain::NotificationChannel& channel) const;
   /// Throws Error(unavailable) when no plugin has the type, and what Connector::create() throws for wrong settings.
   std::shared_ptr<plugin::Instance> instance(const domain::NotificationChannel& channel);
+  /// Both, for a sender that this outlives.
+  NotificationSender::Channels for_sender();
 
  private:
   const plugin::Host& host_;
