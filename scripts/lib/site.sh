@@ -69,12 +69,9 @@ END
 
 # All processes of this instance, workers that outlived their master included: they hold its error log open.
 site_processes() {
-  local directory
-  for directory in /proc/[0-9]*; do
-    if [[ $(cat "$directory/comm" 2>/dev/null) == nginx ]] &&
-      [[ $(find "$directory/fd" -lname "$SITE/logs/error.log" -print -quit 2>/dev/null) ]]; then
-      printf '%s\n' "${directory#/proc/}"
-    fi
+  local pid
+  for pid in $(grep -lsx nginx /proc/[0-9]*/comm | cut -d / -f 3); do
+    if [[ $(find "/proc/$pid/fd" -lname "$SITE/logs/error.log" -print -quit 2>/dev/null) ]]; then printf '%s\n' "$pid"; fi
   done
 }
 
