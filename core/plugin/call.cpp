@@ -32,8 +32,10 @@ int Cancellation::descriptor() {
 
 std::uint64_t Cancellation::listen(std::function<void()> listener) {
   std::scoped_lock lock(mutex_);
-  if (cancelled_) listener();
-  else listeners_.emplace_back(next_handle_, std::move(listener));
+  if (cancelled_)
+    listener();
+  else
+    listeners_.emplace_back(next_handle_, std::move(listener));
   return next_handle_++;
 }
 

@@ -122,8 +122,8 @@ void check_entry_header(const std::string& file, const EntryHeader& header) {
                        header.magic, CERTCTL_MAGIC));
   }
   if (header.abi_major != CERTCTL_ABI_MAJOR) {
-    refuse(fmt::format("built for plugin ABI {}.{}, this host speaks {}.{}; install a build for ABI {}", header.abi_major,
-                       header.abi_minor, CERTCTL_ABI_MAJOR, CERTCTL_ABI_MINOR, CERTCTL_ABI_MAJOR));
+    refuse(fmt::format("built for plugin ABI {}.{}, this host speaks {}.{}; install a build for ABI {}",
+                       header.abi_major, header.abi_minor, CERTCTL_ABI_MAJOR, CERTCTL_ABI_MINOR, CERTCTL_ABI_MAJOR));
   }
   if (header.min_host_minor > CERTCTL_ABI_MINOR) {
     refuse(fmt::format("needs a host of plugin ABI {}.{} or later, this one speaks {}.{}; upgrade certctl",

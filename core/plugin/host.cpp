@@ -64,7 +64,8 @@ void Host::State::add(std::shared_ptr<Library> library, const certctl_descriptor
   auto connector = std::make_unique<LoadedConnector>(std::move(library), descriptor, runtime);
   const Manifest& manifest = connector->manifest();
   if (manifest.kind != kind) {
-    throw invalid(fmt::format("plugin {}: a connector of kind \"{}\" among the {}s", connector->file(), manifest.kind, kind));
+    throw invalid(
+        fmt::format("plugin {}: a connector of kind \"{}\" among the {}s", connector->file(), manifest.kind, kind));
   }
   const auto type = std::pair(manifest.kind, lower(manifest.type));
   if (const auto known = by_name.find(type); known != by_name.end()) {
@@ -72,9 +73,11 @@ void Host::State::add(std::shared_ptr<Library> library, const certctl_descriptor
                               manifest.type, known->second->file()));
   }
   by_name.emplace(type, connector.get());
-  for (const std::string& alias : manifest.aliases) by_name.emplace(std::pair(manifest.kind, lower(alias)), connector.get());
-  log::write(kPluginLoaded, {{"file", connector->file()}, {"kind", manifest.kind}, {"type", manifest.type},
-                             {"version", manifest.version}});
+  for (const std::string& alias : manifest.aliases)
+    by_name.emplace(std::pair(manifest.kind, lower(alias)), connector.get());
+  log::write(
+      kPluginLoaded,
+      {{"file", connector->file()}, {"kind", manifest.kind}, {"type", manifest.type}, {"version", manifest.version}});
   connectors.push_back(std::move(connector));
 }
 

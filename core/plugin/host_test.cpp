@@ -40,7 +40,9 @@ TEST_CASE("a file that this host cannot run is refused with file, cause and reme
 }
 
 TEST_CASE("a file that is no plugin is refused without being loaded") {
-  ProbeHost probe({write_target_file("text.so", "not a library"), write_target_file("cut.so", "\x7f" "ELF\x02\x01\x01")});
+  ProbeHost probe({write_target_file("text.so", "not a library"), write_target_file("cut.so",
+                                                                                    "\x7f"
+                                                                                    "ELF\x02\x01\x01")});
   std::vector<std::string> reasons;
   for (const Refusal& refusal : probe.host.refusals()) reasons.push_back(refusal.reason);
   REQUIRE(reasons.size() == 2);
@@ -57,7 +59,7 @@ TEST_CASE("settings arrive with defaults, as text, with the request's options la
   REQUIRE(outcome.done());
   const auto meta = outcome.out.map(CERTCTL_KEY_META);
   const std::vector<std::pair<std::string, std::string>> expected = {
-      {"name", "one"}, {"name", "two"},   {"X-A", "1"},     {"/port", "443"},    {"/enabled", "true"},
+      {"name", "one"},  {"name", "two"},   {"X-A", "1"},          {"/port", "443"},    {"/enabled", "true"},
       {"/mode", "416"}, {"/token", "t0p"}, {"/profile", "short"}, {"/names/1", "two"}, {"/absent", ""}};
   CHECK(meta == expected);
 }

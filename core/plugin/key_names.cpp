@@ -143,12 +143,14 @@ constexpr auto kNames = std::to_array<KeyName>({
 }  // namespace
 
 std::string key_name(std::uint32_t key) {
-  const auto found = std::find_if(kNames.begin(), kNames.end(), [key](const KeyName& known) { return known.key == key; });
+  const auto found =
+      std::find_if(kNames.begin(), kNames.end(), [key](const KeyName& known) { return known.key == key; });
   return found == kNames.end() ? fmt::format("{:#010x}", key) : std::string(found->name);
 }
 
 std::optional<std::uint32_t> key_of(std::string_view name) {
-  const auto found = std::find_if(kNames.begin(), kNames.end(), [name](const KeyName& known) { return known.name == name; });
+  const auto found =
+      std::find_if(kNames.begin(), kNames.end(), [name](const KeyName& known) { return known.name == name; });
   return found == kNames.end() ? std::nullopt : std::optional(found->key);
 }
 

@@ -55,7 +55,8 @@ class MappedLibrary final : public Library, private certctl_host {
     }
     const auto took = std::chrono::steady_clock::now() - begin;
     if (took > std::chrono::seconds(1)) {
-      log::write(kPluginSlowInit, {{"file", file_}, {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()}});
+      log::write(kPluginSlowInit,
+                 {{"file", file_}, {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()}});
     }
     if (CERTCTL_HAS(certctl_entry, entry_, get_factory)) {
       factory_ = static_cast<const certctl_factory*>(entry_->get_factory(certctl_text(CERTCTL_FACTORY_ID)));
@@ -74,9 +75,11 @@ class MappedLibrary final : public Library, private certctl_host {
   static void log(certctl_host* host, uint32_t level, certctl_bytes event, certctl_bytes text) {
     const auto& self = *static_cast<MappedLibrary*>(host);
     if (self.closed_) return log::write(kPluginLateLog, {{"file", self.file_}});
-    log::write(plugin_message(level), {{"file", self.file_}, {"event", printable(view(event))}, {"text", printable(view(text))}});
+    log::write(plugin_message(level),
+               {{"file", self.file_}, {"event", printable(view(event))}, {"text", printable(view(text))}});
   }
-  static constexpr certctl_host_api kApi = {sizeof(certctl_host_api), CERTCTL_ABI_MAJOR, CERTCTL_ABI_MINOR, 0, clock_ms, log};
+  static constexpr certctl_host_api kApi = {
+      sizeof(certctl_host_api), CERTCTL_ABI_MAJOR, CERTCTL_ABI_MINOR, 0, clock_ms, log};
 
   std::string file_;
   std::shared_ptr<const Clock> clock_;

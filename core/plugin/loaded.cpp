@@ -55,12 +55,14 @@ LoadedConnector::LoadedConnector(std::shared_ptr<Library> library, const certctl
       kind_table_(plugin::kind_table(manifest_.kind)) {
   const auto agree = [&](std::string_view what, std::string_view described, std::string_view manifest) {
     if (described == manifest) return;
-    throw invalid(fmt::format("plugin {}: its descriptor says {} \"{}\", its manifest \"{}\"", file(), what, described, manifest));
+    throw invalid(fmt::format("plugin {}: its descriptor says {} \"{}\", its manifest \"{}\"", file(), what, described,
+                              manifest));
   };
   agree("kind", view(descriptor.kind), manifest_.kind);
   agree("type", view(descriptor.type), manifest_.type);
   agree("version", view(descriptor.version), manifest_.version);
-  if (!kind_table_) throw invalid(fmt::format("plugin {}: this host has no use for kind \"{}\"", file(), manifest_.kind));
+  if (!kind_table_)
+    throw invalid(fmt::format("plugin {}: this host has no use for kind \"{}\"", file(), manifest_.kind));
 }
 
 std::shared_ptr<Instance> LoadedConnector::create(InstanceOptions options) const {
@@ -76,7 +78,8 @@ std::vector<Finding> LoadedConnector::validate(const json::Raw& config) const {
   const Settings settings(schema().check(config).config);
   Call call;
   call.timeout = std::chrono::seconds(5);
-  RunningCall running({manifest_, "validate", "", settings, nullptr, nullptr, nullptr}, std::move(call), runtime_->watchdog);
+  RunningCall running({manifest_, "validate", "", settings, nullptr, nullptr, nullptr}, std::move(call),
+                      runtime_->watchdog);
   const Outcome outcome = running.finish(factory->validate(&running));
   if (outcome.status == Status::ok) return outcome.findings();
   if (outcome.status == Status::invalid_config) {
@@ -87,7 +90,10 @@ std::vector<Finding> LoadedConnector::validate(const json::Raw& config) const {
 
 LoadedInstance::LoadedInstance(const LoadedConnector& connector, std::shared_ptr<Runtime> runtime,
                                InstanceOptions options, Settings settings)
-    : connector_(connector), runtime_(std::move(runtime)), options_(std::move(options)), settings_(std::move(settings)) {
+    : connector_(connector),
+      runtime_(std::move(runtime)),
+      options_(std::move(options)),
+      settings_(std::move(settings)) {
   if (runtime_->closed) throw unavailable("the plugin host has been shut down");
   const Manifest& manifest = connector_.manifest();
   Call call;

@@ -54,7 +54,9 @@ Status status_from(certctl_status status) {
   return Status::internal;
 }
 
-std::optional<std::chrono::milliseconds> Outcome::retry_in() const { return milliseconds(out, CERTCTL_KEY_RETRY_IN_MS); }
+std::optional<std::chrono::milliseconds> Outcome::retry_in() const {
+  return milliseconds(out, CERTCTL_KEY_RETRY_IN_MS);
+}
 std::optional<std::chrono::milliseconds> Outcome::poll_in() const { return milliseconds(out, CERTCTL_KEY_POLL_IN_MS); }
 std::optional<std::chrono::milliseconds> Outcome::expires_in() const {
   return milliseconds(out, CERTCTL_KEY_EXPIRES_IN_MS);
@@ -64,8 +66,8 @@ std::vector<Finding> Outcome::findings() const {
   std::vector<Finding> findings;
   for (const Fields::Record& record : out.records(CERTCTL_KEY_FINDING)) {
     const auto severity = Severity(std::clamp<std::int64_t>(record.number, 0, 2));
-    findings.push_back({severity, record.members.text(CERTCTL_KEY_FINDING_TEXT),
-                        record.members.text(CERTCTL_KEY_FINDING_PATH)});
+    findings.push_back(
+        {severity, record.members.text(CERTCTL_KEY_FINDING_TEXT), record.members.text(CERTCTL_KEY_FINDING_PATH)});
   }
   return findings;
 }

@@ -123,8 +123,10 @@ RunningCall::~RunningCall() {
 }
 
 void RunningCall::overdue() {
-  log::write(kPluginOverdue, {{"plugin", environment_.manifest.id}, {"instance", environment_.instance_id},
-                              {"operation", environment_.operation}, {"request_id", call_.request_id}});
+  log::write(kPluginOverdue, {{"plugin", environment_.manifest.id},
+                              {"instance", environment_.instance_id},
+                              {"operation", environment_.operation},
+                              {"request_id", call_.request_id}});
   if (environment_.on_overdue) environment_.on_overdue();
 }
 
@@ -257,10 +259,12 @@ void RunningCall::close(SubCall* sub) {
 }
 
 void RunningCall::log(std::uint32_t level, certctl_bytes event, certctl_bytes text) {
-  log::write(plugin_message(level),
-             {{"plugin", environment_.manifest.id}, {"instance", environment_.instance_id},
-              {"operation", environment_.operation}, {"request_id", call_.request_id},
-              {"event", printable(view(event))}, {"text", printable(view(text))}});
+  log::write(plugin_message(level), {{"plugin", environment_.manifest.id},
+                                     {"instance", environment_.instance_id},
+                                     {"operation", environment_.operation},
+                                     {"request_id", call_.request_id},
+                                     {"event", printable(view(event))},
+                                     {"text", printable(view(text))}});
 }
 
 std::vector<std::string> RunningCall::unread() const {
@@ -291,11 +295,13 @@ void RunningCall::settle_failure(Outcome& outcome) {
   if (!setting_error_.empty()) outcome.status = Status::invalid_config;
   if (may_have_happened(outcome.status)) outcome.status = Status::unknown_outcome;
   outcome.text_id = text_id_;
-  if (!setting_error_.empty()) outcome.text = setting_error_;
-  else if (outcome.text.empty()) outcome.text = text_;
+  if (!setting_error_.empty())
+    outcome.text = setting_error_;
+  else if (outcome.text.empty())
+    outcome.text = text_;
   if (outcome.text.empty()) {
-    outcome.text = fmt::format("{} {} ended with {}", environment_.manifest.type, environment_.operation,
-                               to_text(outcome.status));
+    outcome.text =
+        fmt::format("{} {} ended with {}", environment_.manifest.type, environment_.operation, to_text(outcome.status));
   }
 }
 
@@ -314,8 +320,11 @@ Outcome RunningCall::finish(certctl_status returned) {
   if (const std::string fault = faulted(); !fault.empty()) {
     outcome.status = Status::internal;
     outcome.text = shorten(fmt::format("plugin {}: {}", environment_.manifest.id, fault), kMaxText);
-    log::write(kPluginFault, {{"plugin", environment_.manifest.id}, {"instance", environment_.instance_id},
-                              {"operation", environment_.operation}, {"request_id", call_.request_id}, {"fault", fault}});
+    log::write(kPluginFault, {{"plugin", environment_.manifest.id},
+                              {"instance", environment_.instance_id},
+                              {"operation", environment_.operation},
+                              {"request_id", call_.request_id},
+                              {"fault", fault}});
   } else {
     outcome.out = std::move(results_.fields());
   }
@@ -326,8 +335,10 @@ Outcome RunningCall::finish(certctl_status returned) {
   }
   if (outcome.unread_critical) {
     outcome.text = fmt::format("{} did not read {}", environment_.manifest.type, join(outcome.unread, ", "));
-    log::write(kPluginUnread, {{"plugin", environment_.manifest.id}, {"instance", environment_.instance_id},
-                               {"operation", environment_.operation}, {"unread", join(outcome.unread, ", ")}});
+    log::write(kPluginUnread, {{"plugin", environment_.manifest.id},
+                               {"instance", environment_.instance_id},
+                               {"operation", environment_.operation},
+                               {"unread", join(outcome.unread, ", ")}});
   }
   return outcome;
 }

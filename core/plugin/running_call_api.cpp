@@ -15,15 +15,22 @@ std::string_view view(certctl_bytes bytes) {
 Status status_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::unauthenticated:
-    case ErrorKind::forbidden: return Status::auth;
+    case ErrorKind::forbidden:
+      return Status::auth;
     case ErrorKind::not_found:
-    case ErrorKind::gone: return Status::not_found;
-    case ErrorKind::conflict: return Status::conflict;
-    case ErrorKind::rate_limited: return Status::rate_limited;
+    case ErrorKind::gone:
+      return Status::not_found;
+    case ErrorKind::conflict:
+      return Status::conflict;
+    case ErrorKind::rate_limited:
+      return Status::rate_limited;
     case ErrorKind::unavailable:
-    case ErrorKind::upstream: return Status::transient;
-    case ErrorKind::internal: return Status::internal;
-    default: return Status::invalid_request;
+    case ErrorKind::upstream:
+      return Status::transient;
+    case ErrorKind::internal:
+      return Status::internal;
+    default:
+      return Status::invalid_request;
   }
 }
 

@@ -47,7 +47,8 @@ bool matches(std::span<const std::string_view> pattern, std::span<const std::str
 }
 
 bool is_reference(std::string_view text) {
-  return std::any_of(kReferences.begin(), kReferences.end(), [text](std::string_view r) { return text.starts_with(r); });
+  return std::any_of(kReferences.begin(), kReferences.end(),
+                     [text](std::string_view r) { return text.starts_with(r); });
 }
 
 bool is_private_key(std::string_view text) {
@@ -59,9 +60,11 @@ void each_value(json::Value& value, const std::string& pointer,
                 const std::function<bool(json::Value&, const std::string&)>& change) {
   if (change(value, pointer)) return;
   if (value.IsObject()) {
-    for (auto& member : value.GetObject()) each_value(member.value, join_pointer(pointer, json::text_of(member.name)), change);
+    for (auto& member : value.GetObject())
+      each_value(member.value, join_pointer(pointer, json::text_of(member.name)), change);
   } else if (value.IsArray()) {
-    for (rapidjson::SizeType i = 0; i < value.Size(); ++i) each_value(value[i], pointer + "/" + std::to_string(i), change);
+    for (rapidjson::SizeType i = 0; i < value.Size(); ++i)
+      each_value(value[i], pointer + "/" + std::to_string(i), change);
   }
 }
 
@@ -73,19 +76,20 @@ void Schema::Compiled::visit(const json::Value& schema, const std::string& point
     const auto known = [](const json::Value& name) {
       return name.IsString() && std::find(kTypes.begin(), kTypes.end(), json::text_of(name)) != kTypes.end();
     };
-    const bool fine = type->value.IsArray()
-                          ? std::all_of(type->value.Begin(), type->value.End(), known)
-                          : known(type->value);
+    const bool fine =
+        type->value.IsArray() ? std::all_of(type->value.Begin(), type->value.End(), known) : known(type->value);
     if (!fine) refuse(pointer, "unknown type");
   }
   visit_pattern(schema, pointer);
   for (const char* name : {"enum", "required"}) typed(schema, name, &json::Value::IsArray, pointer);
-  for (const char* name : {"minLength", "maxLength", "minItems", "maxItems"}) typed(schema, name, &json::Value::IsUint64, pointer);
+  for (const char* name : {"minLength", "maxLength", "minItems", "maxItems"})
+    typed(schema, name, &json::Value::IsUint64, pointer);
   for (const char* name : {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}) {
     typed(schema, name, &json::Value::IsNumber, pointer);
   }
   if (json::flag_or(schema, "x-secret", false)) secrets.push_back(pointer);
-  if (const std::string variable = json::text_or(schema, "x-env"); !variable.empty()) seeds.push_back({pointer, variable});
+  if (const std::string variable = json::text_or(schema, "x-env"); !variable.empty())
+    seeds.push_back({pointer, variable});
   if (json::flag_or(schema, "x-per-request", false)) {
     if (split(pointer, '/').size() != 2) refuse(pointer, "x-per-request is for top-level settings only");
     per_request.push_back(pointer.substr(1));

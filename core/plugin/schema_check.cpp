@@ -72,9 +72,12 @@ std::string join_pointer(std::string_view pointer, std::string_view token) {
   std::string joined(pointer);
   joined += '/';
   for (const char c : token) {
-    if (c == '~') joined += "~0";
-    else if (c == '/') joined += "~1";
-    else joined += c;
+    if (c == '~')
+      joined += "~0";
+    else if (c == '/')
+      joined += "~1";
+    else
+      joined += c;
   }
   return joined;
 }
@@ -87,8 +90,10 @@ std::optional<json::Value> SchemaCheck::value(const json::Value& schema, const j
                                               const std::string& pointer) {
   std::optional<json::Value> value = coerced(schema, given, pointer);
   if (!value) return std::nullopt;
-  if (value->IsObject()) value = object(schema, *value, pointer);
-  else if (value->IsArray()) value = array(schema, *value, pointer);
+  if (value->IsObject())
+    value = object(schema, *value, pointer);
+  else if (value->IsArray())
+    value = array(schema, *value, pointer);
   limits(schema, *value, pointer);
   return value;
 }
@@ -114,7 +119,8 @@ std::optional<json::Value> SchemaCheck::coerced(const json::Value& schema, const
   for (std::string_view type : types) {
     if (type == "string" && scalar) return text_value(json::dump(given), allocator_);
   }
-  error(pointer, "type", fmt::format("must be {}, not {}", with_article(types), with_article(std::array{json::type_name(given)})));
+  error(pointer, "type",
+        fmt::format("must be {}, not {}", with_article(types), with_article(std::array{json::type_name(given)})));
   return std::nullopt;
 }
 
@@ -143,13 +149,15 @@ json::Value SchemaCheck::object(const json::Value& schema, const json::Value& gi
     for (const auto& property : properties->GetObject()) {
       if (result.HasMember(property.name)) continue;
       const json::Value* fallback = member(property.value, "default");
-      if (fallback) add(property.name, value(property.value, *fallback, join_pointer(pointer, json::text_of(property.name))));
+      if (fallback)
+        add(property.name, value(property.value, *fallback, join_pointer(pointer, json::text_of(property.name))));
     }
   }
   if (const json::Value* required = member(schema, "required")) {
     for (const auto& name : required->GetArray()) {
       const auto present = result.FindMember(name);
-      const bool empty = present != result.MemberEnd() && present->value.IsString() && present->value.GetStringLength() == 0;
+      const bool empty =
+          present != result.MemberEnd() && present->value.IsString() && present->value.GetStringLength() == 0;
       if (present != result.MemberEnd() && !empty) continue;
       const std::string key(json::text_of(name));
       result_.missing.push_back({join_pointer(pointer, key), "required", key + " is required"});
@@ -162,7 +170,8 @@ json::Value SchemaCheck::array(const json::Value& schema, const json::Value& giv
   json::Value result(rapidjson::kArrayType);
   const json::Value* items = member(schema, "items");
   for (rapidjson::SizeType i = 0; i < given.Size(); ++i) {
-    auto element = items ? value(*items, given[i], pointer + "/" + std::to_string(i)) : json::Value(given[i], allocator_);
+    auto element =
+        items ? value(*items, given[i], pointer + "/" + std::to_string(i)) : json::Value(given[i], allocator_);
     if (element) result.PushBack(std::move(*element), allocator_);
   }
   return result;
@@ -193,7 +202,8 @@ void SchemaCheck::limits(const json::Value& schema, const json::Value& value, co
   if (const json::Value* unique = member(schema, "uniqueItems"); unique && unique->IsTrue()) {
     for (rapidjson::SizeType i = 0; i < value.Size(); ++i) {
       for (rapidjson::SizeType j = 0; j < i; ++j) {
-        if (value[i] == value[j]) return error(fmt::format("{}/{}", pointer, i), "duplicate", "stands in the list twice");
+        if (value[i] == value[j])
+          return error(fmt::format("{}/{}", pointer, i), "duplicate", "stands in the list twice");
       }
     }
   }
@@ -202,7 +212,8 @@ void SchemaCheck::limits(const json::Value& schema, const json::Value& value, co
 void SchemaCheck::text_limits(const json::Value& schema, std::string_view text, const std::string& pointer) {
   const std::size_t length = count_characters(text);
   if (const json::Value* least = member(schema, "minLength"); least && length < least->GetUint64()) {
-    error(pointer, "range", length == 0 ? "must not be empty" : fmt::format("must have at least {} characters", least->GetUint64()));
+    error(pointer, "range",
+          length == 0 ? "must not be empty" : fmt::format("must have at least {} characters", least->GetUint64()));
   }
   if (const json::Value* most = member(schema, "maxLength"); most && length > most->GetUint64()) {
     error(pointer, "range", fmt::format("must have at most {} characters", most->GetUint64()));

@@ -97,5 +97,6 @@ TEST_CASE("a masked value keeps what is stored") {
 
 TEST_CASE("a schema that makes no sense is refused with its place") {
   CHECK_THROWS_WITH(schema(R"({"properties":{"a":{"type":"text"}}})"), "schema at \"/a\": unknown type");
-  CHECK_THROWS_WITH(schema(R"({"properties":{"a":{"pattern":"("}}})"), Catch::Matchers::Contains("schema at \"/a\": pattern"));
+  CHECK_THROWS_WITH(schema(R"({"properties":{"a":{"pattern":"("}}})"),
+                    Catch::Matchers::Contains("schema at \"/a\": pattern"));
 }

@@ -39,11 +39,16 @@ std::string pem_or_file(const std::string& text, std::string_view what) {
 Status status_of(http::Failure failure) {
   switch (failure) {
     case http::Failure::bad_url:
-    case http::Failure::address_refused: return Status::invalid_config;
-    case http::Failure::tls: return Status::invalid_config;  // roots or names that do not fit: a person must look
-    case http::Failure::too_large: return Status::permanent;
-    case http::Failure::cancelled: return Status::cancelled;
-    default: return Status::transient;
+    case http::Failure::address_refused:
+      return Status::invalid_config;
+    case http::Failure::tls:
+      return Status::invalid_config;  // roots or names that do not fit: a person must look
+    case http::Failure::too_large:
+      return Status::permanent;
+    case http::Failure::cancelled:
+      return Status::cancelled;
+    default:
+      return Status::transient;
   }
 }
 
@@ -67,9 +72,12 @@ class CancelBridge {
 http::ClientTimeouts timeouts_for(const ServiceRequest& request) {
   http::ClientTimeouts timeouts;
   timeouts.total = std::chrono::seconds(request.settings.integer_or("/timeout_seconds", 30));
-  if (const auto asked = request.in.integer(CERTCTL_KEY_HTTP_TIMEOUT_MS)) timeouts.total = std::chrono::milliseconds(*asked);
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(request.deadline - std::chrono::steady_clock::now());
-  timeouts.total = std::clamp(timeouts.total, std::chrono::milliseconds(1), std::max(left, std::chrono::milliseconds(1)));
+  if (const auto asked = request.in.integer(CERTCTL_KEY_HTTP_TIMEOUT_MS))
+    timeouts.total = std::chrono::milliseconds(*asked);
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(request.deadline - std::chrono::steady_clock::now());
+  timeouts.total =
+      std::clamp(timeouts.total, std::chrono::milliseconds(1), std::max(left, std::chrono::milliseconds(1)));
   timeouts.connect = std::min(timeouts.connect, timeouts.total);
   timeouts.header = timeouts.total;  // a CA may think before it answers
   return timeouts;
@@ -93,8 +101,9 @@ ServiceAnswer HttpService::send(const ServiceRequest& request) {
   const auto setting_or = [&](std::uint32_t key, std::string_view pointer) {
     return request.in.has(key) ? request.in.text(key) : request.settings.text(pointer);
   };
-  const Identity identity{setting_or(CERTCTL_KEY_HTTP_CA_BUNDLE, "/ca_bundle"), request.in.text(CERTCTL_KEY_HTTP_CLIENT_CERT),
-                          request.in.text(CERTCTL_KEY_HTTP_CLIENT_KEY), request.settings.text("/proxy_url")};
+  const Identity identity{setting_or(CERTCTL_KEY_HTTP_CA_BUNDLE, "/ca_bundle"),
+                          request.in.text(CERTCTL_KEY_HTTP_CLIENT_CERT), request.in.text(CERTCTL_KEY_HTTP_CLIENT_KEY),
+                          request.settings.text("/proxy_url")};
   const CancelBridge bridge(request.cancellation);
   http::ClientRequest message;
   message.method = request.in.text(CERTCTL_KEY_HTTP_METHOD);

@@ -194,8 +194,10 @@ class Supervision {
     ended_ = true;
     if (stopping()) child_.kill(SIGKILL);  // the rest of its group
     const int status = child_.wait();
-    if (WIFEXITED(status)) result_.exit_status = WEXITSTATUS(status);
-    else result_.signal = WTERMSIG(status);
+    if (WIFEXITED(status))
+      result_.exit_status = WEXITSTATUS(status);
+    else
+      result_.signal = WTERMSIG(status);
   }
 
   Child& child_;

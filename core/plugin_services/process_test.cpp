@@ -71,7 +71,8 @@ TEST_CASE("arguments are passed as they are, without a shell") {
 }
 
 TEST_CASE("a program that is nowhere is named") {
-  CHECK_THROWS_WITH(run(program({"no-such-program"})), Contains("program \"no-such-program\" was not found in /usr/local/sbin:"));
+  CHECK_THROWS_WITH(run(program({"no-such-program"})),
+                    Contains("program \"no-such-program\" was not found in /usr/local/sbin:"));
   CHECK_THROWS_WITH(run(program({"/no/such/program"})), "/no/such/program: No such file or directory");
 }
 
@@ -123,7 +124,8 @@ TEST_CASE("private keys are taken out of output") {
   CHECK(whole.text() == "before\n[private key removed]\nafter\n[private key removed]");
   OutputKeeper cut;
   cut.add(std::string(8 * 1024, 'h'));
-  cut.add("-----BEGIN EC PRIVATE KEY-----\nA" + std::string(8 * 1024 - 40, 'A') + "\n-----END EC PRIVATE KEY-----\nrest\n");
+  cut.add("-----BEGIN EC PRIVATE KEY-----\nA" + std::string(8 * 1024 - 40, 'A') +
+          "\n-----END EC PRIVATE KEY-----\nrest\n");
   CHECK_THAT(cut.text(), !Contains("AAAA") && Contains("rest"));
 }
 

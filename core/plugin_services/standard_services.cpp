@@ -45,15 +45,24 @@ class StandardServices final : public Services {
 
   ServiceAnswer run(const ServiceRequest& request) override {
     switch (request.service) {
-      case CERTCTL_HTTP_SEND: return http_.send(request);
-      case CERTCTL_PROCESS_RUN: return process(request);
-      case CERTCTL_KEYS_DESCRIBE: return describe_key(request);
-      case CERTCTL_KEYS_SIGN: return sign(request);
-      case CERTCTL_STATE_GET: return get_state(request);
-      case CERTCTL_STATE_PUT: return put_state(request);
-      case CERTCTL_STATE_COMPARE_AND_SET: return compare_and_set(request);
-      case CERTCTL_RANDOM_FILL: return random(request);
-      default: return {Status::not_supported, {}, fmt::format("there is no service {}", request.service), false};
+      case CERTCTL_HTTP_SEND:
+        return http_.send(request);
+      case CERTCTL_PROCESS_RUN:
+        return process(request);
+      case CERTCTL_KEYS_DESCRIBE:
+        return describe_key(request);
+      case CERTCTL_KEYS_SIGN:
+        return sign(request);
+      case CERTCTL_STATE_GET:
+        return get_state(request);
+      case CERTCTL_STATE_PUT:
+        return put_state(request);
+      case CERTCTL_STATE_COMPARE_AND_SET:
+        return compare_and_set(request);
+      case CERTCTL_RANDOM_FILL:
+        return random(request);
+      default:
+        return {Status::not_supported, {}, fmt::format("there is no service {}", request.service), false};
     }
   }
 
@@ -80,16 +89,20 @@ ServiceAnswer StandardServices::process(const ServiceRequest& request) const {
   options.helper = options_.exec_helper;
   options.deadline = request.deadline;
   if (const auto timeout = request.in.integer(CERTCTL_KEY_PROCESS_TIMEOUT_MS)) {
-    options.deadline = std::min(options.deadline, std::chrono::steady_clock::now() + std::chrono::milliseconds(*timeout));
+    options.deadline =
+        std::min(options.deadline, std::chrono::steady_clock::now() + std::chrono::milliseconds(*timeout));
   }
   ServiceAnswer answer;
   try {
     const ProcessResult result = run_process(options, request.cancellation);
     if (!result.isolation_refused.empty()) return {Status::not_supported, {}, result.isolation_refused, false};
     answer.effect = true;
-    if (result.cancelled) answer.status = Status::cancelled, answer.error = "the program was stopped: the call was cancelled";
-    if (result.exit_status >= 0) answer.out.add_int(CERTCTL_KEY_PROCESS_EXIT, result.exit_status);
-    else answer.out.add_int(CERTCTL_KEY_PROCESS_SIGNAL, result.signal);
+    if (result.cancelled)
+      answer.status = Status::cancelled, answer.error = "the program was stopped: the call was cancelled";
+    if (result.exit_status >= 0)
+      answer.out.add_int(CERTCTL_KEY_PROCESS_EXIT, result.exit_status);
+    else
+      answer.out.add_int(CERTCTL_KEY_PROCESS_SIGNAL, result.signal);
     answer.out.add_int(CERTCTL_KEY_PROCESS_TIMED_OUT, result.timed_out);
     answer.out.add_int(CERTCTL_KEY_PROCESS_ISOLATED, result.isolated);
     answer.out.add(CERTCTL_KEY_PROCESS_OUTPUT, result.output);
@@ -130,7 +143,8 @@ ServiceAnswer StandardServices::sign(const ServiceRequest& request) const {
 std::string state_key(const ServiceRequest& request) {
   const std::string key = request.in.text(CERTCTL_KEY_STATE_KEY);
   if (key.empty() || key.size() > kMaxStateKey) throw invalid("a state key has 1 to 255 bytes");
-  if (request.in.text(CERTCTL_KEY_STATE_VALUE).size() > kMaxStateValue) throw invalid("a state value has 64 KiB at most");
+  if (request.in.text(CERTCTL_KEY_STATE_VALUE).size() > kMaxStateValue)
+    throw invalid("a state value has 64 KiB at most");
   return key;
 }
 
@@ -166,7 +180,8 @@ ServiceAnswer StandardServices::compare_and_set(const ServiceRequest& request) c
 
 ServiceAnswer StandardServices::random(const ServiceRequest& request) const {
   const std::int64_t size = request.in.integer_or(CERTCTL_KEY_RANDOM_SIZE, 0);
-  if (size < 1 || size > kMaxRandom) return {Status::invalid_request, {}, "1 to 4096 random bytes can be asked for", false};
+  if (size < 1 || size > kMaxRandom)
+    return {Status::invalid_request, {}, "1 to 4096 random bytes can be asked for", false};
   Bytes bytes(std::size_t(size), std::uint8_t{0});
   fill_random(bytes);
   ServiceAnswer answer;

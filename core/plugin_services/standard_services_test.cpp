@@ -41,7 +41,8 @@ class MemoryState final : public StateStore {
     const auto found = entries_.find(name(instance, key));
     return found == entries_.end() ? std::nullopt : std::optional(found->second);
   }
-  void put(std::string_view instance, std::string_view key, std::optional<std::span<const std::uint8_t>> value) override {
+  void put(std::string_view instance, std::string_view key,
+           std::optional<std::span<const std::uint8_t>> value) override {
     if (!value) return void(entries_.erase(name(instance, key)));
     StateEntry& entry = entries_[name(instance, key)];
     entry = {{value->begin(), value->end()}, entry.version + 1};
@@ -55,7 +56,9 @@ class MemoryState final : public StateStore {
   }
 
  private:
-  static std::string name(std::string_view instance, std::string_view key) { return std::string(instance) + "/" + std::string(key); }
+  static std::string name(std::string_view instance, std::string_view key) {
+    return std::string(instance) + "/" + std::string(key);
+  }
   std::map<std::string, StateEntry> entries_;
 };
 
@@ -73,7 +76,8 @@ struct Desk {
   Cancellation cancellation;
 
   ServiceAnswer run(std::uint32_t service, const Fields& in) {
-    return services->run({service, in, settings, "issuer", "Test", "iss-1", "req-1", std::chrono::steady_clock::now() + 20s, cancellation});
+    return services->run({service, in, settings, "issuer", "Test", "iss-1", "req-1",
+                          std::chrono::steady_clock::now() + 20s, cancellation});
   }
 };
 
@@ -137,7 +141,8 @@ TEST_CASE("a key is described and signs digests of the right size only") {
   Fields request;
   request.add(CERTCTL_KEY_DIGEST_ALGORITHM, "SHA256").add_bytes(CERTCTL_KEY_DIGEST, digest);
   const ServiceAnswer signed_digest = desk.run(CERTCTL_KEYS_SIGN, request);
-  CHECK(desk.keys->ca_.key.public_key().verify_digest("SHA256", digest, signed_digest.out.bytes(CERTCTL_KEY_SIGNATURE)));
+  CHECK(
+      desk.keys->ca_.key.public_key().verify_digest("SHA256", digest, signed_digest.out.bytes(CERTCTL_KEY_SIGNATURE)));
   Fields wrong;
   wrong.add(CERTCTL_KEY_DIGEST_ALGORITHM, "SHA384").add_bytes(CERTCTL_KEY_DIGEST, digest);
   CHECK(desk.run(CERTCTL_KEYS_SIGN, wrong).error == "32 bytes are no SHA384 digest");
@@ -171,7 +176,9 @@ TEST_CASE("random bytes differ and are limited") {
 TEST_CASE("a process answers with status and output and counts as an effect") {
   Desk desk;
   Fields request;
-  request.add(CERTCTL_KEY_PROCESS_ARG, "sh").add(CERTCTL_KEY_PROCESS_ARG, "-c").add(CERTCTL_KEY_PROCESS_ARG, "echo $A; exit 4");
+  request.add(CERTCTL_KEY_PROCESS_ARG, "sh")
+      .add(CERTCTL_KEY_PROCESS_ARG, "-c")
+      .add(CERTCTL_KEY_PROCESS_ARG, "echo $A; exit 4");
   request.add_pair(CERTCTL_KEY_PROCESS_ENV, "A", "b");
   const ServiceAnswer answer = desk.run(CERTCTL_PROCESS_RUN, request);
   CHECK(answer.effect);
@@ -232,7 +239,8 @@ TEST_CASE("a cancelled call ends its request") {
   REQUIRE(::listen(listener.get(), 1) == 0);
   ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
   Fields request;
-  request.add(CERTCTL_KEY_HTTP_METHOD, "GET").add(CERTCTL_KEY_HTTP_URL, "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/");
+  request.add(CERTCTL_KEY_HTTP_METHOD, "GET")
+      .add(CERTCTL_KEY_HTTP_URL, "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/");
   std::thread canceller([&] {
     const Descriptor peer(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     desk.cancellation.cancel();

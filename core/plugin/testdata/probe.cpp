@@ -13,9 +13,7 @@ class Probe final : public Issuer {
   }
 
   Status issue(Call& call) override;
-  Status poll(Call& call) override {
-    return call.put(key::order_id, call.text(key::checkpoint)).pending(5s);
-  }
+  Status poll(Call& call) override { return call.put(key::order_id, call.text(key::checkpoint)).pending(5s); }
   static Status validate(Call& call) {
     if (call.setting_integer("/port") == 13) call.finding(Severity::warning, "an unlucky port", "/port");
     call.finding(Severity::good, "behaviour " + call.setting("/behaviour"));

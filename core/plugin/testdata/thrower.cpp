@@ -20,11 +20,15 @@ certctl_status create(certctl_call*, certctl_instance** out) {
 void destroy(certctl_instance*) {}
 const void* extension(certctl_instance*, certctl_bytes) { return &kTable; }
 
-constexpr certctl_descriptor kDescriptor = {sizeof(certctl_descriptor), 0, {"notifier", 8}, {"Thrower", 7}, {"1.0.0", 5},
+constexpr certctl_descriptor kDescriptor = {sizeof(certctl_descriptor),
+                                            0,
+                                            {"notifier", 8},
+                                            {"Thrower", 7},
+                                            {"1.0.0", 5},
                                             {certctl_manifest, CERTCTL_MANIFEST_SIZE}};
 constexpr const certctl_descriptor* kDescriptors[] = {&kDescriptor};
-constexpr certctl_factory kFactory = {sizeof(certctl_factory), 1, kDescriptors, create, destroy, extension,
-                                      nullptr, nullptr, nullptr};
+constexpr certctl_factory kFactory = {
+    sizeof(certctl_factory), 1, kDescriptors, create, destroy, extension, nullptr, nullptr, nullptr};
 const void* get_factory(certctl_bytes) { return &kFactory; }
 
 }  // namespace

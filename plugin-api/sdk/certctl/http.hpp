@@ -48,7 +48,7 @@ class HttpAnswer {
   /// A text, number or flag of the JSON body by JSON pointer; empty: absent.
   /// Throws Error(transient) if the body is no JSON.
   std::string text(const std::string& pointer) const {
-    const rapidjson::Value* value = rapidjson::Pointer(pointer).Get(json());
+    const rapidjson::Value* value = rapidjson::Pointer(pointer.data(), pointer.size()).Get(json());
     if (!value || value->IsNull()) return {};
     if (value->IsString()) return {value->GetString(), value->GetStringLength()};
     rapidjson::StringBuffer buffer;

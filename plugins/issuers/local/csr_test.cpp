@@ -7,13 +7,15 @@ using Catch::Matchers::Contains;
 namespace {
 
 /// A CSR made by the openssl command line with this extension section and subject.
-std::string openssl_csr(const std::string& subject, const std::string& san, const std::string& key_options = "-newkey ec -pkeyopt ec_paramgen_curve:P-256") {
+std::string openssl_csr(const std::string& subject, const std::string& san,
+                        const std::string& key_options = "-newkey ec -pkeyopt ec_paramgen_curve:P-256") {
   const Scratch scratch;
-  const std::string config = scratch.write("req.cnf", "[req]\ndistinguished_name=dn\nreq_extensions=ext\nstring_mask=utf8only\n"
-                                                      "oid_section=oids\n[oids]\n[dn]\n[ext]\nbasicConstraints=CA:TRUE\n" +
-                                                          (san.empty() ? "" : "subjectAltName=" + san + "\n"));
-  return openssl("req -new -utf8 -nodes " + key_options + " -keyout /dev/null -config " + config + " -subj '" + subject + "' -out " +
-                 scratch.path("r.pem") + " && cat " + scratch.path("r.pem"));
+  const std::string config = scratch.write("req.cnf",
+                                           "[req]\ndistinguished_name=dn\nreq_extensions=ext\nstring_mask=utf8only\n"
+                                           "oid_section=oids\n[oids]\n[dn]\n[ext]\nbasicConstraints=CA:TRUE\n" +
+                                               (san.empty() ? "" : "subjectAltName=" + san + "\n"));
+  return openssl("req -new -utf8 -nodes " + key_options + " -keyout /dev/null -config " + config + " -subj '" +
+                 subject + "' -out " + scratch.path("r.pem") + " && cat " + scratch.path("r.pem"));
 }
 
 std::string pem_only(const std::string& text) { return text.substr(text.find("-----BEGIN")); }
@@ -30,7 +32,8 @@ TEST_CASE("bad requests are refused with the reason") {
   CHECK(reason("not a request") == "invalid CSR PEM format");
   CHECK(reason(good + good) == "invalid CSR PEM format");
   CHECK(reason(local.keys->ca().certificate.pem()) == "invalid CSR PEM format");
-  CHECK_THAT(reason("-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n"), Contains("invalid CSR: "));
+  CHECK_THAT(reason("-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n"),
+             Contains("invalid CSR: "));
 
   const auto with_der = [&](auto change) {
     Bytes der = crypto::CertificateRequest::from_pem(good).der();
@@ -75,15 +78,17 @@ TEST_CASE("names come from the request in its order, then from the certificate, 
       .add(CERTCTL_KEY_SAN_IP, "::ffff:10.0.0.1")
       .add(CERTCTL_KEY_SAN_EMAIL, "ops@example.com")
       .add(CERTCTL_KEY_SAN_URI, "spiffe://example.org/web");
-  CHECK(names(local.leaf(std::move(call))) == std::vector<std::string>{"b.example", "10.0.0.1", "a.example", "c.example",
-                                                                       "ops@example.com", "spiffe://example.org/web"});
+  CHECK(names(local.leaf(std::move(call))) == std::vector<std::string>{"b.example", "10.0.0.1", "a.example",
+                                                                       "c.example", "ops@example.com",
+                                                                       "spiffe://example.org/web"});
 }
 
 TEST_CASE("a common name that is a host name becomes the first SAN, localhost stays a name") {
   LocalCa local;
   CHECK(names(local.leaf(local.call(pem_only(openssl_csr("/CN=lead.example", "DNS:other.example"))))) ==
         std::vector<std::string>{"lead.example", "other.example"});
-  CHECK(names(local.leaf(local.call(pem_only(openssl_csr("/CN=localhost", ""))))) == std::vector<std::string>{"localhost"});
+  CHECK(names(local.leaf(local.call(pem_only(openssl_csr("/CN=localhost", ""))))) ==
+        std::vector<std::string>{"localhost"});
   CHECK(names(local.leaf(local.call(pem_only(openssl_csr("/CN=Printer 7", ""))))).empty());
 }
 
@@ -130,11 +135,13 @@ TEST_CASE("names that pass for others are refused with the character and its pla
   CHECK(local.refusal(local.call(pem_only(openssl_csr("/CN=ex\u200bample.com", "")))) ==
         "CSR Subject.CommonName rejected: contains zero-width character U+200B at byte offset 2");
   CHECK(local.refusal(local.call(pem_only(openssl_csr("/CN=p\u0430ypal.com", "")))) ==
-        "CSR Subject.CommonName rejected: label \"p\u0430ypal\" mixes ASCII with non-ASCII script character U+0430 at byte offset 1");
+        "CSR Subject.CommonName rejected: label \"p\u0430ypal\" mixes ASCII with non-ASCII script character U+0430 at "
+        "byte offset 1");
   plugin::Call call = local.call(csr());
   call.in.add(CERTCTL_KEY_SAN_DNS, "a\u202eb.example");
   CHECK(local.refusal(std::move(call)) ==
-        "request SANs entry \"a\\u{202e}b.example\" rejected: contains bidirectional override character U+202E at byte offset 1");
+        "request SANs entry \"a\\u{202e}b.example\" rejected: contains bidirectional override character U+202E at byte "
+        "offset 1");
 }
 
 TEST_CASE("the subject keeps known attributes and drops others") {
@@ -163,5 +170,6 @@ TEST_CASE("what a request asks for beyond its names is not copied") {
 
 TEST_CASE("kinds of names that this CA does not certify are refused") {
   LocalCa local;
-  CHECK_THAT(local.refusal(local.call(pem_only(openssl_csr("/CN=a.example", "RID:1.2.3.4")))), Contains("registeredID"));
+  CHECK_THAT(local.refusal(local.call(pem_only(openssl_csr("/CN=a.example", "RID:1.2.3.4")))),
+             Contains("registeredID"));
 }

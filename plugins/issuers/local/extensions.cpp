@@ -56,8 +56,10 @@ GENERAL_NAME* general_name(const San& san) {
       GENERAL_NAME_set0_value(name, GEN_IPADD, filled(ASN1_OCTET_STRING_new(), address_octets(san.value).value()));
       break;
     case San::Kind::email:
-      if (is_ascii(san.value)) GENERAL_NAME_set0_value(name, GEN_EMAIL, filled(ASN1_IA5STRING_new(), san.value));
-      else set_utf8_mailbox(name, san.value);
+      if (is_ascii(san.value))
+        GENERAL_NAME_set0_value(name, GEN_EMAIL, filled(ASN1_IA5STRING_new(), san.value));
+      else
+        set_utf8_mailbox(name, san.value);
       break;
     case San::Kind::uri:
       GENERAL_NAME_set0_value(name, GEN_URI, filled(ASN1_IA5STRING_new(), san.value));
@@ -124,7 +126,8 @@ void ExtensionWriter::distribution_points(const std::vector<std::string>& urls) 
   add(NID_crl_distribution_points, value.get(), false);
 }
 
-void ExtensionWriter::authority_information(const std::vector<std::string>& ocsp, const std::vector<std::string>& ca_issuers) {
+void ExtensionWriter::authority_information(const std::vector<std::string>& ocsp,
+                                            const std::vector<std::string>& ca_issuers) {
   if (ocsp.empty() && ca_issuers.empty()) return;
   const Owned<AUTHORITY_INFO_ACCESS, AUTHORITY_INFO_ACCESS_free> value(AUTHORITY_INFO_ACCESS_new());
   const auto describe = [&](int method, const std::string& url) {

@@ -16,8 +16,8 @@ namespace certctl::local {
 
 namespace {
 
-using common::Owned;
 using common::openssl_reason;
+using common::Owned;
 
 [[noreturn]] void broken(std::string_view what) {
   throw Error(Status::internal, fmt::format("{} failed: {}", what, openssl_reason()));
@@ -32,7 +32,8 @@ std::int64_t seconds(const ASN1_TIME* time) {
 /// UTCTime through 2049, GeneralizedTime after (RFC 5280 §4.1.2.5): X509_time_adj picks.
 void set_validity(X509* leaf, const LeafPlan& plan) {
   time_t from = plan.not_before, to = plan.not_after;
-  if (!X509_time_adj_ex(X509_getm_notBefore(leaf), 0, 0, &from) || !X509_time_adj_ex(X509_getm_notAfter(leaf), 0, 0, &to)) {
+  if (!X509_time_adj_ex(X509_getm_notBefore(leaf), 0, 0, &from) ||
+      !X509_time_adj_ex(X509_getm_notAfter(leaf), 0, 0, &to)) {
     broken("setting the validity");
   }
 }
@@ -52,7 +53,8 @@ void set_serial(X509* leaf, const std::string& hex) {
 std::string authority_key_identifier(const X509* issuer) {
   const ASN1_OCTET_STRING* identifier = X509_get0_subject_key_id(const_cast<X509*>(issuer));
   if (!identifier) return key_identifier(X509_get0_pubkey_bitstr(issuer));
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(identifier)), std::size_t(ASN1_STRING_length(identifier))};
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(identifier)),
+          std::size_t(ASN1_STRING_length(identifier))};
 }
 
 }  // namespace
@@ -86,7 +88,8 @@ std::string display_name(const X509* certificate) {
 
 std::string key_identifier(const ASN1_BIT_STRING* public_key) {
   return common::sha256({reinterpret_cast<const char*>(ASN1_STRING_get0_data(public_key)),
-                         std::size_t(ASN1_STRING_length(public_key))}).substr(0, 20);
+                         std::size_t(ASN1_STRING_length(public_key))})
+      .substr(0, 20);
 }
 
 Certificate build_leaf(const LeafPlan& plan) {

@@ -11,8 +11,8 @@
 #include "leaf.hpp"
 #include "unicode.hpp"
 
-/// GenericCA: signs leaves with a CA key that the core keeps (ca-crl-ocsp.md §§1–5). The core allocates serial and dates,
-/// keeps the ledger and owns the CAs; what is left for the connector is the shape of a leaf.
+/// GenericCA: signs leaves with a CA key that the core keeps (ca-crl-ocsp.md §§1–5). The core allocates serial and
+/// dates, keeps the ledger and owns the CAs; what is left for the connector is the shape of a leaf.
 namespace certctl::local {
 
 namespace {
@@ -83,7 +83,8 @@ void set_dates(const Call& call, LeafPlan& plan) {
 
   const std::int64_t end = not_after(plan.issuer);
   if (end <= plan.not_before + backdate) {
-    throw Error(Status::conflict, fmt::format("CA expired: CA certificate \"{}\" has expired ({})", display_name(plan.issuer), day_text(end)))
+    throw Error(Status::conflict, fmt::format("CA expired: CA certificate \"{}\" has expired ({})",
+                                              display_name(plan.issuer), day_text(end)))
         .id("CA_EXPIRED");
   }
   plan.not_after = std::min(plan.not_after, end);
@@ -109,7 +110,8 @@ LeafPlan plan_leaf(const Call& call, X509_REQ* request, const X509* issuer) {
   }
   set_usage(call, X509_REQ_get0_pubkey(request), plan);
   plan.serial = call.text(key::serial);
-  if (plan.serial.empty()) throw invalid_request("serial is missing: this CA's serial numbers are allocated by the core");
+  if (plan.serial.empty())
+    throw invalid_request("serial is missing: this CA's serial numbers are allocated by the core");
   set_dates(call, plan);
   plan.crl_urls = urls(call, key::crl_url, "/crl_distribution_point_urls");
   plan.ocsp_urls = urls(call, key::ocsp_url, "/ocsp_urls");
@@ -132,7 +134,8 @@ Certificate verified(const std::string& der, X509* issuer) {
   }
   Certificate leaf(object);
   if (X509_verify(leaf.get(), X509_get0_pubkey(issuer)) != 1) {
-    throw Error(Status::internal, "the CA key's signature does not verify with the CA certificate").id("SIGNATURE_MISMATCH");
+    throw Error(Status::internal, "the CA key's signature does not verify with the CA certificate")
+        .id("SIGNATURE_MISMATCH");
   }
   return leaf;
 }
@@ -207,7 +210,8 @@ Status LocalCa::test(Call& call) {
   const std::int64_t left = (end - std::time(nullptr)) / kDay;
   const std::string expiry = fmt::format("CA certificate \"{}\" ends {}", display_name(issuer), day_text(end));
   call.finding(left < 0 ? Severity::bad : left < 90 ? Severity::warning : Severity::good, expiry);
-  if (!key.persistent) call.finding(Severity::warning, "the CA key lives in memory only and is lost when the server stops");
+  if (!key.persistent)
+    call.finding(Severity::warning, "the CA key lives in memory only and is lost when the server stops");
   return call.put(key::expires_in_ms, std::max<std::int64_t>(end - std::time(nullptr), 0) * 1000).done();
 }
 
@@ -216,11 +220,13 @@ Status LocalCa::validate(Call& call) {
   const bool file = !call.setting("/ca_key_path").empty();
   const bool reference = !call.setting("/key_ref").empty();
   if (certificate != (file || reference)) {
-    call.finding(Severity::bad, "ca_cert_path and ca_key_path must both be set for sub-CA mode", certificate ? "/ca_key_path" : "/ca_cert_path");
+    call.finding(Severity::bad, "ca_cert_path and ca_key_path must both be set for sub-CA mode",
+                 certificate ? "/ca_key_path" : "/ca_cert_path");
   }
   if (file && reference) call.finding(Severity::bad, "set either ca_key_path or key_ref", "/key_ref");
   if (call.setting_integer("/validity_days") > 3650) {
-    call.finding(Severity::warning, "certificates of more than ten years; the CA's own end caps them", "/validity_days");
+    call.finding(Severity::warning, "certificates of more than ten years; the CA's own end caps them",
+                 "/validity_days");
   }
   return call.done();
 }

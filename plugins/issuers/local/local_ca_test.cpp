@@ -2,9 +2,9 @@
 
 using namespace certctl;
 using namespace certctl::local_test;
+using Catch::Matchers::Contains;
 using plugin::Outcome;
 using plugin::Status;
-using Catch::Matchers::Contains;
 
 namespace {
 
@@ -23,9 +23,10 @@ TEST_CASE("openssl verifies a leaf of every CA key algorithm, with strict rules"
     const auto leaf = local.leaf(local.call(csr()));
     const Scratch scratch;
     const std::string root = scratch.write("root.pem", local.keys->ca().certificate.pem());
-    CHECK_THAT(openssl("verify -x509_strict -attime 1767323045 -purpose sslserver -verify_hostname www.example.com -CAfile " +
-                       root + " " + scratch.write("leaf.pem", leaf.pem())),
-               Contains("OK"));
+    CHECK_THAT(
+        openssl("verify -x509_strict -attime 1767323045 -purpose sslserver -verify_hostname www.example.com -CAfile " +
+                root + " " + scratch.write("leaf.pem", leaf.pem())),
+        Contains("OK"));
   }
 }
 
@@ -35,11 +36,13 @@ TEST_CASE("a leaf has the fields of RFC 5280 and nothing else") {
   const std::string text = text_of(leaf);
   CHECK_THAT(text, Contains("Version: 3 (0x2)") && Contains("Signature Algorithm: ecdsa-with-SHA256"));
   CHECK_THAT(text, Contains("4a:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:01"));
-  CHECK_THAT(text, Contains("Not Before: Jan  2 03:03:05 2026 GMT") && Contains("Not After : Apr  2 03:04:05 2026 GMT"));
+  CHECK_THAT(text,
+             Contains("Not Before: Jan  2 03:03:05 2026 GMT") && Contains("Not After : Apr  2 03:04:05 2026 GMT"));
   CHECK_THAT(text, Contains("X509v3 Key Usage: critical\n                Digital Signature\n"));
   CHECK_THAT(text, Contains("TLS Web Server Authentication, TLS Web Client Authentication"));
   CHECK_THAT(text, Contains("DNS:www.example.com, IP Address:192.0.2.7, IP Address:2001:DB8:0:0:0:0:0:1"));
-  for (const char* absent : {"Basic Constraints", "CRL Distribution", "Authority Information", "TLS Feature", "Policies"}) {
+  for (const char* absent :
+       {"Basic Constraints", "CRL Distribution", "Authority Information", "TLS Feature", "Policies"}) {
     CHECK_THAT(text, !Contains(absent));
   }
   CHECK(leaf.subject_key_identifier() == leaf.public_key().key_identifier());
@@ -60,11 +63,13 @@ TEST_CASE("addresses for revocation checking come from the request, else from th
                                   "ocsp_urls": ["http://ocsp.example"], "ca_issuers_urls": ["http://ca.example/ca.crt"]})");
   const std::string own = text_of(local.leaf(local.call(csr())));
   CHECK_THAT(own, Contains("URI:http://crl.example/a\n                  URI:http://crl.example/b"));
-  CHECK_THAT(own, Contains("OCSP - URI:http://ocsp.example\n                CA Issuers - URI:http://ca.example/ca.crt"));
+  CHECK_THAT(own,
+             Contains("OCSP - URI:http://ocsp.example\n                CA Issuers - URI:http://ca.example/ca.crt"));
   plugin::Call call = local.call(csr());
   call.in.add(CERTCTL_KEY_CRL_URL, "http://pki.example/crl").add(CERTCTL_KEY_OCSP_URL, "http://pki.example/ocsp");
   const std::string sent = text_of(local.leaf(std::move(call)));
-  CHECK_THAT(sent, Contains("http://pki.example/crl") && Contains("http://pki.example/ocsp") && !Contains("crl.example/a"));
+  CHECK_THAT(sent,
+             Contains("http://pki.example/crl") && Contains("http://pki.example/ocsp") && !Contains("crl.example/a"));
 }
 
 TEST_CASE("must-staple and policies become extensions") {
@@ -115,7 +120,8 @@ TEST_CASE("extended key usages are the request's") {
   };
   CHECK(local.leaf(with({"1.3.6.1.5.5.7.3.1"})).extended_key_usages() == std::vector<std::string>{"1.3.6.1.5.5.7.3.1"});
   CHECK_THAT(text_of(local.leaf(with({"timeStamping"}))), Contains("Extended Key Usage: critical"));
-  CHECK_THAT(text_of(local.leaf(with({"emailProtection"}, {"ops@example.com"}))), Contains("Digital Signature, Non Repudiation"));
+  CHECK_THAT(text_of(local.leaf(with({"emailProtection"}, {"ops@example.com"}))),
+             Contains("Digital Signature, Non Repudiation"));
   CHECK(local.refusal(with({"teleport"})) == "unknown EKU \"teleport\"");
   CHECK_THAT(local.refusal(with({"timeStamping", "serverAuth"})), Contains("must be the only one"));
   CHECK_THAT(local.refusal(with({"2.5.29.37.0"})), Contains("not for leaf"));
@@ -144,7 +150,10 @@ TEST_CASE("a signature that does not verify never leaves") {
 TEST_CASE("a reference to an unknown CA key is refused") {
   LocalCa local;
   plugin::Call call;
-  call.in.add(CERTCTL_KEY_CSR_PEM, csr()).add(CERTCTL_KEY_SERIAL, kSerial).add_int(CERTCTL_KEY_NOT_BEFORE, 0).add(CERTCTL_KEY_CA_REF, "ca-2");
+  call.in.add(CERTCTL_KEY_CSR_PEM, csr())
+      .add(CERTCTL_KEY_SERIAL, kSerial)
+      .add_int(CERTCTL_KEY_NOT_BEFORE, 0)
+      .add(CERTCTL_KEY_CA_REF, "ca-2");
   CHECK(local.issue(std::move(call)).text == "no such CA key");
 }
 
@@ -158,7 +167,9 @@ TEST_CASE("the core's serial and date are required") {
   CHECK_THAT(local.refusal(std::move(undated)), Contains("not_before is missing"));
   plugin::Call long_serial = local.call(csr());
   long_serial.in = {};
-  long_serial.in.add(CERTCTL_KEY_CSR_PEM, csr()).add(CERTCTL_KEY_SERIAL, std::string(40, 'f')).add_int(CERTCTL_KEY_NOT_BEFORE, 1767323045000);
+  long_serial.in.add(CERTCTL_KEY_CSR_PEM, csr())
+      .add(CERTCTL_KEY_SERIAL, std::string(40, 'f'))
+      .add_int(CERTCTL_KEY_NOT_BEFORE, 1767323045000);
   CHECK_THAT(local.refusal(std::move(long_serial)), Contains("20 octets at most"));
 }
 
@@ -179,7 +190,8 @@ TEST_CASE("the test reports key, match and expiry, also for a row without validi
   REQUIRE(outcome.done());
   std::string findings;
   for (const auto& finding : outcome.findings()) findings += finding.text + "\n";
-  CHECK_THAT(findings, Contains("can be reached") && Contains("matches") && Contains("the CA key signs") && Contains("\"Test Root\" ends"));
+  CHECK_THAT(findings, Contains("can be reached") && Contains("matches") && Contains("the CA key signs") &&
+                           Contains("\"Test Root\" ends"));
 }
 
 TEST_CASE("both CA files are needed, or neither") {

@@ -45,7 +45,8 @@ class TestKeys final : public plugin::KeyProvider {
 
 struct LocalCa {
   explicit LocalCa(std::string algorithm = "ECDSA-P256", std::string config = "{}")
-      : LocalCa(crypto::make_root({"Test Root", std::move(algorithm), std::chrono::days(3650)}, kNow - std::chrono::hours(24)),
+      : LocalCa(crypto::make_root({"Test Root", std::move(algorithm), std::chrono::days(3650)},
+                                  kNow - std::chrono::hours(24)),
                 std::move(config)) {}
   explicit LocalCa(crypto::Identity ca, std::string config = "{}")
       : keys(std::make_shared<TestKeys>(std::move(ca))),
@@ -60,7 +61,8 @@ struct LocalCa {
     plugin::Call call;
     call.in.add(CERTCTL_KEY_CSR_PEM, csr_pem)
         .add(CERTCTL_KEY_SERIAL, kSerial)
-        .add_int(CERTCTL_KEY_NOT_BEFORE, std::chrono::duration_cast<std::chrono::milliseconds>(kNow.time_since_epoch()).count() - 60'000)
+        .add_int(CERTCTL_KEY_NOT_BEFORE,
+                 std::chrono::duration_cast<std::chrono::milliseconds>(kNow.time_since_epoch()).count() - 60'000)
         .add(CERTCTL_KEY_CA_REF, "ca-1");
     return call;
   }
@@ -87,7 +89,9 @@ struct LocalCa {
 /// A CSR with a new key of `algorithm`.
 inline std::string csr(std::vector<std::string> sans = {"www.example.com"}, std::string common_name = "www.example.com",
                        std::string_view algorithm = "ECDSA-P256") {
-  return crypto::build_request(crypto::PrivateKey::generate(algorithm), {std::move(common_name), std::move(sans), false}).pem();
+  return crypto::build_request(crypto::PrivateKey::generate(algorithm),
+                               {std::move(common_name), std::move(sans), false})
+      .pem();
 }
 
 /// A folder that goes with the test.

@@ -25,7 +25,8 @@ bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') 
 
 std::string lower(std::string_view text) {
   std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
   return result;
 }
 
@@ -62,15 +63,19 @@ std::string checked_email(std::string_view text) {
 void check_spiffe(std::string_view text) {
   std::string_view rest = text.substr(std::string_view("spiffe://").size());
   const std::string_view domain = rest.substr(0, rest.find('/'));
-  const auto domain_character = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::strchr("._-", c); };
-  if (text.size() > 2048 || domain.empty() || domain.size() > 255 || !std::all_of(domain.begin(), domain.end(), domain_character)) {
+  const auto domain_character = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::strchr("._-", c);
+  };
+  if (text.size() > 2048 || domain.empty() || domain.size() > 255 ||
+      !std::all_of(domain.begin(), domain.end(), domain_character)) {
     refuse(text, "is not a SPIFFE ID");
   }
   rest.remove_prefix(domain.size());
   while (!rest.empty()) {
     rest.remove_prefix(1);  // the slash
     const std::string_view segment = rest.substr(0, rest.find('/'));
-    const bool fine = std::all_of(segment.begin(), segment.end(), [](char c) { return is_alnum(c) || std::strchr("._-", c); });
+    const bool fine =
+        std::all_of(segment.begin(), segment.end(), [](char c) { return is_alnum(c) || std::strchr("._-", c); });
     if (segment.empty() || segment == "." || segment == ".." || !fine) refuse(text, "is not a SPIFFE ID");
     rest.remove_prefix(segment.size());
   }
@@ -79,9 +84,11 @@ void check_spiffe(std::string_view text) {
 std::string checked_uri(std::string_view text) {
   const auto colon = text.find(':');
   const std::string_view scheme = text.substr(0, colon);
-  const bool fine = colon != text.npos && colon > 0 && !(scheme.front() >= '0' && scheme.front() <= '9') &&
-                    std::all_of(scheme.begin(), scheme.end(), [](char c) { return is_alnum(c) || std::strchr("+-.", c); });
-  const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F && !std::strchr("<>\"{}|\\^`", c); });
+  const bool fine =
+      colon != text.npos && colon > 0 && !(scheme.front() >= '0' && scheme.front() <= '9') &&
+      std::all_of(scheme.begin(), scheme.end(), [](char c) { return is_alnum(c) || std::strchr("+-.", c); });
+  const bool printable = std::all_of(text.begin(), text.end(),
+                                     [](char c) { return c > 0x20 && c < 0x7F && !std::strchr("<>\"{}|\\^`", c); });
   if (!fine || !printable || colon + 1 == text.size()) refuse(text, "is not a URI");
   if (lower(scheme) == "spiffe" && text.substr(colon, 3) == "://") check_spiffe(text);
   return std::string(text);
@@ -96,12 +103,14 @@ std::string checked_ip(std::string_view text) {
 /// What two spellings of one name have in common.
 std::string identity(const San& san) {
   switch (san.kind) {
-    case San::Kind::dns: return lower(san.value);
+    case San::Kind::dns:
+      return lower(san.value);
     case San::Kind::email: {
       const auto at = san.value.find('@');
       return san.value.substr(0, at) + lower(std::string_view(san.value).substr(at));
     }
-    default: return san.value;
+    default:
+      return san.value;
   }
 }
 
@@ -115,7 +124,8 @@ std::optional<std::string> address_octets(std::string_view text) {
   if (::inet_pton(AF_INET6, literal.c_str(), octets) != 1) return std::nullopt;
   constexpr unsigned char kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
   const bool mapped = std::memcmp(octets, kMapped, sizeof kMapped) == 0;
-  return mapped ? std::string(reinterpret_cast<char*>(octets) + 12, 4) : std::string(reinterpret_cast<char*>(octets), 16);
+  return mapped ? std::string(reinterpret_cast<char*>(octets) + 12, 4)
+                : std::string(reinterpret_cast<char*>(octets), 16);
 }
 
 std::string address_literal(std::string_view octets) {
@@ -138,7 +148,8 @@ bool is_dns_name(std::string_view text) {
 }
 
 void NameSet::check_limits(const San& san) const {
-  if (names_.size() >= kMaxNames) throw invalid_request(fmt::format("a certificate can carry {} names at most", kMaxNames));
+  if (names_.size() >= kMaxNames)
+    throw invalid_request(fmt::format("a certificate can carry {} names at most", kMaxNames));
   if (san.kind != San::Kind::uri) return;
   const auto is_spiffe = [](const San& s) { return s.kind == San::Kind::uri && s.value.starts_with("spiffe://"); };
   const bool other_uri = has(San::Kind::uri);
@@ -150,12 +161,22 @@ void NameSet::check_limits(const San& san) const {
 void NameSet::add(San::Kind kind, std::string_view text) {
   San san{kind, {}};
   switch (kind) {
-    case San::Kind::dns: san.value = checked_dns(text); break;
-    case San::Kind::ip: san.value = checked_ip(text); break;
-    case San::Kind::email: san.value = checked_email(text); break;
-    case San::Kind::uri: san.value = checked_uri(text); break;
+    case San::Kind::dns:
+      san.value = checked_dns(text);
+      break;
+    case San::Kind::ip:
+      san.value = checked_ip(text);
+      break;
+    case San::Kind::email:
+      san.value = checked_email(text);
+      break;
+    case San::Kind::uri:
+      san.value = checked_uri(text);
+      break;
   }
-  const auto same = [wanted = identity(san), kind](const San& known) { return known.kind == kind && identity(known) == wanted; };
+  const auto same = [wanted = identity(san), kind](const San& known) {
+    return known.kind == kind && identity(known) == wanted;
+  };
   if (std::any_of(names_.begin(), names_.end(), same)) return;
   check_limits(san);
   names_.push_back(std::move(san));
@@ -163,7 +184,8 @@ void NameSet::add(San::Kind kind, std::string_view text) {
 
 void NameSet::lead_with(std::string_view common_name) {
   const bool address = address_octets(common_name).has_value();
-  const bool host = !address && is_dns_name(common_name) && (common_name.find('.') != common_name.npos || common_name == "localhost");
+  const bool host =
+      !address && is_dns_name(common_name) && (common_name.find('.') != common_name.npos || common_name == "localhost");
   if (!address && !host) return;
   const std::size_t before = names_.size();
   add(address ? San::Kind::ip : San::Kind::dns, common_name);
@@ -171,7 +193,8 @@ void NameSet::lead_with(std::string_view common_name) {
 }
 
 bool NameSet::contains(std::string_view value) const {
-  return std::any_of(names_.begin(), names_.end(), [wanted = lower(value)](const San& san) { return lower(san.value) == wanted; });
+  return std::any_of(names_.begin(), names_.end(),
+                     [wanted = lower(value)](const San& san) { return lower(san.value) == wanted; });
 }
 
 bool NameSet::has(San::Kind kind) const {

@@ -19,8 +19,8 @@ namespace certctl::local {
 
 namespace {
 
-using common::Owned;
 using common::openssl_reason;
+using common::Owned;
 using Bio = Owned<BIO, BIO_free_all>;
 
 constexpr std::size_t kMaxDer = 64 * 1024;
@@ -46,10 +46,14 @@ std::string_view raw(const ASN1_STRING* text) {
 
 const char* kind_name(int type) {
   switch (type) {
-    case GEN_OTHERNAME: return "otherName";
-    case GEN_DIRNAME: return "directoryName";
-    case GEN_RID: return "registeredID";
-    default: return "name of an unknown kind";
+    case GEN_OTHERNAME:
+      return "otherName";
+    case GEN_DIRNAME:
+      return "directoryName";
+    case GEN_RID:
+      return "registeredID";
+    default:
+      return "name of an unknown kind";
   }
 }
 
@@ -111,7 +115,8 @@ std::string common_name(const X509_REQ* request) {
 }
 
 void add_requested_names(X509_REQ* request, NameSet& names) {
-  const Owned<STACK_OF(X509_EXTENSION), [](STACK_OF(X509_EXTENSION)* s) { sk_X509_EXTENSION_pop_free(s, X509_EXTENSION_free); }>
+  const Owned<STACK_OF(X509_EXTENSION),
+              [](STACK_OF(X509_EXTENSION) * s) { sk_X509_EXTENSION_pop_free(s, X509_EXTENSION_free); }>
       extensions(X509_REQ_get_extensions(request));
   if (!extensions) return;
   int critical = 0;
@@ -136,14 +141,17 @@ void add_requested_names(X509_REQ* request, NameSet& names) {
         names.add(San::Kind::email, text);
         break;
       }
-      case GEN_URI: names.add(San::Kind::uri, raw(name->d.uniformResourceIdentifier)); break;
+      case GEN_URI:
+        names.add(San::Kind::uri, raw(name->d.uniformResourceIdentifier));
+        break;
       case GEN_IPADD: {
         const std::string_view octets = raw(name->d.iPAddress);
         if (octets.size() != 4 && octets.size() != 16) refuse("invalid CSR: an iPAddress has neither 4 nor 16 octets");
         names.add(San::Kind::ip, address_literal(octets));
         break;
       }
-      default: refuse(fmt::format("SAN \"{}\" not permitted by profile", kind_name(name->type)));
+      default:
+        refuse(fmt::format("SAN \"{}\" not permitted by profile", kind_name(name->type)));
     }
   }
 }
@@ -155,9 +163,18 @@ struct Attribute {
   int max;  ///< characters, the ub- bounds of RFC 5280 appendix A
 };
 constexpr auto kAttributes = std::to_array<Attribute>({
-    {NID_countryName, 2},      {NID_stateOrProvinceName, 128},    {NID_localityName, 128},    {NID_organizationName, 64},
-    {NID_organizationalUnitName, 64}, {NID_commonName, 64},       {NID_serialNumber, 64},     {NID_domainComponent, 63},
-    {NID_userId, 256},         {NID_pkcs9_emailAddress, 255},     {NID_givenName, 64},        {NID_surname, 64},
+    {NID_countryName, 2},
+    {NID_stateOrProvinceName, 128},
+    {NID_localityName, 128},
+    {NID_organizationName, 64},
+    {NID_organizationalUnitName, 64},
+    {NID_commonName, 64},
+    {NID_serialNumber, 64},
+    {NID_domainComponent, 63},
+    {NID_userId, 256},
+    {NID_pkcs9_emailAddress, 255},
+    {NID_givenName, 64},
+    {NID_surname, 64},
     {NID_title, 64},
 });
 
@@ -177,8 +194,10 @@ void check_bounds(const Attribute& attribute, const std::string& name, const std
   const std::size_t length = characters(value);
   if (length == 0) refuse(fmt::format("CSR subject attribute {} is empty", name));
   if (attribute.nid == NID_countryName) {
-    const bool letters = std::all_of(value.begin(), value.end(), [](char c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; });
-    if (length != 2 || !letters) refuse(fmt::format("CSR subject attribute C must be a two-letter code, not \"{}\"", value));
+    const bool letters =
+        std::all_of(value.begin(), value.end(), [](char c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; });
+    if (length != 2 || !letters)
+      refuse(fmt::format("CSR subject attribute C must be a two-letter code, not \"{}\"", value));
   }
   if (length > std::size_t(attribute.max)) {
     refuse(fmt::format("CSR subject attribute {} is longer than {} characters", name, attribute.max));
@@ -195,7 +214,8 @@ Name certified_subject(const X509_REQ* request, const NameSet& names, std::vecto
     const X509_NAME_ENTRY* entry = X509_NAME_get_entry(subject, i);
     const ASN1_OBJECT* object = X509_NAME_ENTRY_get_object(entry);
     const int nid = OBJ_obj2nid(object);
-    const auto known = std::find_if(kAttributes.begin(), kAttributes.end(), [nid](const Attribute& a) { return a.nid == nid; });
+    const auto known =
+        std::find_if(kAttributes.begin(), kAttributes.end(), [nid](const Attribute& a) { return a.nid == nid; });
     const std::string name = attribute_name(object);
     if (known == kAttributes.end()) {
       dropped.push_back(name);

@@ -40,9 +40,7 @@ bool is_bidi_override(char32_t c) { return within(c, 0x202A, 0x202E) || within(c
 bool is_zero_width(char32_t c) { return within(c, 0x200B, 0x200D) || c == 0x2060 || c == 0xFEFF; }
 bool is_control(char32_t c) { return c < 0x20 || within(c, 0x7F, 0x9F); }
 
-bool is_ascii_letter_or_digit(char32_t c) {
-  return within(c, '0', '9') || within(c, 'A', 'Z') || within(c, 'a', 'z');
-}
+bool is_ascii_letter_or_digit(char32_t c) { return within(c, '0', '9') || within(c, 'A', 'Z') || within(c, 'a', 'z'); }
 
 /// Letters, digits and marks beyond ASCII: everything but the blocks of punctuation, symbols and private use.
 bool is_script_character(char32_t c) {
@@ -50,12 +48,13 @@ bool is_script_character(char32_t c) {
     char32_t first, last;
   };
   static constexpr auto kOther = std::to_array<Range>({
-      {0xA0, 0xA9},     {0xAB, 0xB4},     {0xB6, 0xB9},     {0xBB, 0xBF},     {0xD7, 0xD7},       {0xF7, 0xF7},
-      {0x2000, 0x2070}, {0x207A, 0x207E}, {0x208A, 0x208E}, {0x20A0, 0x20CF}, {0x2190, 0x245F},   {0x2500, 0x2BFF},
-      {0x2E00, 0x2E7F}, {0x3000, 0x3004}, {0x3008, 0x3020}, {0xE000, 0xF8FF}, {0xFE10, 0xFE1F},   {0xFE30, 0xFE6F},
+      {0xA0, 0xA9},     {0xAB, 0xB4},     {0xB6, 0xB9},       {0xBB, 0xBF},     {0xD7, 0xD7},     {0xF7, 0xF7},
+      {0x2000, 0x2070}, {0x207A, 0x207E}, {0x208A, 0x208E},   {0x20A0, 0x20CF}, {0x2190, 0x245F}, {0x2500, 0x2BFF},
+      {0x2E00, 0x2E7F}, {0x3000, 0x3004}, {0x3008, 0x3020},   {0xE000, 0xF8FF}, {0xFE10, 0xFE1F}, {0xFE30, 0xFE6F},
       {0xFF00, 0xFF0F}, {0xFFFD, 0xFFFD}, {0x1F000, 0x1FAFF},
   });
-  return c >= 0x80 && std::none_of(kOther.begin(), kOther.end(), [c](const Range& r) { return within(c, r.first, r.last); });
+  return c >= 0x80 &&
+         std::none_of(kOther.begin(), kOther.end(), [c](const Range& r) { return within(c, r.first, r.last); });
 }
 
 std::string at(std::string_view what, const CodePoint& point) {

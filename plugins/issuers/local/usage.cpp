@@ -38,13 +38,15 @@ constexpr auto kKnown = std::to_array<Known>({
 });
 
 bool is_oid(const std::string& text) {
-  const bool shaped = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+  const bool shaped =
+      !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
   const common::Owned<ASN1_OBJECT, ASN1_OBJECT_free> object(shaped ? OBJ_txt2obj(text.c_str(), 1) : nullptr);
   return object != nullptr;
 }
 
 Known known(const std::string& wanted) {
-  const auto found = std::find_if(kKnown.begin(), kKnown.end(), [&](const Known& k) { return k.name == wanted || k.oid == wanted; });
+  const auto found =
+      std::find_if(kKnown.begin(), kKnown.end(), [&](const Known& k) { return k.name == wanted || k.oid == wanted; });
   if (found != kKnown.end() && found->purpose == Purpose::refused) {
     throw invalid_request(fmt::format("EKU \"{}\" is not for leaf certificates", wanted));
   }

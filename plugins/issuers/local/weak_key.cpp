@@ -33,10 +33,11 @@ bool has_small_factor(const BIGNUM* modulus) {
   return false;
 }
 
-/// The primes of a ROCA key are powers of 65537 modulo each of these, so its modulus is one, too; a random modulus passes
-/// all of the tests with a probability below 2^-27.
+/// The primes of a ROCA key are powers of 65537 modulo each of these, so its modulus is one, too; a random modulus
+/// passes all of the tests with a probability below 2^-27.
 bool has_roca_fingerprint(const BIGNUM* modulus) {
-  constexpr auto kPrimes = std::to_array<unsigned>({11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157});
+  constexpr auto kPrimes =
+      std::to_array<unsigned>({11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157});
   return std::all_of(kPrimes.begin(), kPrimes.end(), [modulus](unsigned prime) {
     const auto residue = unsigned(BN_mod_word(modulus, prime));
     unsigned power = 1;
@@ -50,7 +51,8 @@ bool has_roca_fingerprint(const BIGNUM* modulus) {
 
 void check_rsa(EVP_PKEY* key) {
   const int bits = EVP_PKEY_get_bits(key);
-  if (bits < 2048 || bits > 8192) throw invalid_request(fmt::format("CSR key (RSA {}-bit) must have 2048 to 8192 bits", bits));
+  if (bits < 2048 || bits > 8192)
+    throw invalid_request(fmt::format("CSR key (RSA {}-bit) must have 2048 to 8192 bits", bits));
   const Number exponent = parameter(key, OSSL_PKEY_PARAM_RSA_E);
   if (!BN_is_odd(exponent.get()) || BN_num_bits(exponent.get()) < 17) {
     throw invalid_request(fmt::format("CSR key (RSA {}-bit) must have an odd exponent of 65537 or more", bits));
@@ -74,7 +76,8 @@ void check_key(EVP_PKEY* key) {
     throw invalid_request(fmt::format("CSR key is on the curve {}; P-256, P-384 and P-521 are supported", name));
   }
   const char* type = EVP_PKEY_get0_type_name(key);
-  throw invalid_request(fmt::format("CSR key of type {} is not supported; use RSA, ECDSA or Ed25519", type ? type : "unknown"));
+  throw invalid_request(
+      fmt::format("CSR key of type {} is not supported; use RSA, ECDSA or Ed25519", type ? type : "unknown"));
 }
 
 }  // namespace certctl::local
