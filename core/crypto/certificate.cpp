@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::string_view kLabels[] = {"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"};
 
-bool is_certificate_block(const PemBlock& block) { return std::ranges::find(kLabels, block.label) != std::end(kLabels); }
+bool is_certificate_block(const PemBlock& block) {
+  return std::ranges::find(kLabels, block.label) != std::end(kLabels);
+}
 
 template <typename T, auto Free>
 Owned<T, Free> extension_value(const X509* certificate, int nid) {

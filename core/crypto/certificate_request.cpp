@@ -28,8 +28,9 @@ void push(X509_EXTENSIONS* extensions, ExtensionOwner extension) {
 std::vector<San> names_of(const RequestOptions& options) {
   std::vector<San> sans = classify_sans(options.sans);
   if (options.common_name.empty()) return sans;
-  const bool host = address_octets(options.common_name).has_value() ||
-                    (options.common_name.find('@') == std::string::npos && is_dns_name(canonical_host(options.common_name)));
+  const bool host =
+      address_octets(options.common_name).has_value() ||
+      (options.common_name.find('@') == std::string::npos && is_dns_name(canonical_host(options.common_name)));
   if (host) add_san(sans, classify_san(options.common_name));
   return sans;
 }

@@ -63,11 +63,13 @@ TEST_CASE("a server certificate of a root is verified by the openssl program, fo
 
 TEST_CASE("a certificate reads the same as the openssl program prints it") {
   const TemporaryFolder folder;
-  const auto made = run(
-      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -days 30 -set_serial 0x00ab12 "
-      "-subj '/C=DE/O=Ex, Inc./OU=a/OU=b/CN=x.example/emailAddress=a@x.example' "
-      "-addext 'subjectAltName=DNS:X.example,IP:192.0.2.7,email:A@X.example,URI:urn:x,otherName:1.2.3.4;UTF8:z' "
-      "-addext tlsfeature=status_request -out " + folder.file("c.pem"));
+  const auto made =
+      run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -days 30 -set_serial "
+          "0x00ab12 "
+          "-subj '/C=DE/O=Ex, Inc./OU=a/OU=b/CN=x.example/emailAddress=a@x.example' "
+          "-addext 'subjectAltName=DNS:X.example,IP:192.0.2.7,email:A@X.example,URI:urn:x,otherName:1.2.3.4;UTF8:z' "
+          "-addext tlsfeature=status_request -out " +
+          folder.file("c.pem"));
   CAPTURE(made.output);
   REQUIRE(made.status == 0);
   const auto certificate = Certificate::from_pem(folder.read("c.pem"));
@@ -145,8 +147,10 @@ TEST_CASE("a common name beyond 64 bytes is left out and the names become critic
 
 TEST_CASE("a request from the openssl program with the old label is read") {
   const TemporaryFolder folder;
-  REQUIRE(run("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -newhdr -subj /CN=x -out " +
-              folder.file("r.pem")).status == 0);
+  REQUIRE(run("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -newhdr -subj "
+              "/CN=x -out " +
+              folder.file("r.pem"))
+              .status == 0);
   CHECK(CertificateRequest::from_pem(folder.read("r.pem")).common_name() == "x");
 }
 
@@ -179,8 +183,9 @@ TEST_CASE("a certificate and key file are loaded as a pair, with their chain") {
   CHECK(load_identity(certificate, folder.write("k.pem", key_text(server.key), 0640), now()).warnings.size() == 1);
   CHECK_THROWS_WITH(load_identity(certificate, folder.write("k.pem", key_text(server.key), 0644), now()),
                     Catch::Contains("chmod 0600"));
-  CHECK_THROWS_WITH(load_identity(certificate, folder.write("k.pem", key_text(PrivateKey::generate("ECDSA-P256"))), now()),
-                    Catch::Contains("does not belong to a certificate"));
+  CHECK_THROWS_WITH(
+      load_identity(certificate, folder.write("k.pem", key_text(PrivateKey::generate("ECDSA-P256"))), now()),
+      Catch::Contains("does not belong to a certificate"));
   folder.write("k.pem", key_text(server.key));
   CHECK_THROWS_WITH(load_identity(certificate, key, now() + 800 * 24h), Catch::Contains("has expired"));
   CHECK_THROWS_WITH(load_identity(certificate, key, now() - 800 * 24h), Catch::Contains("is not yet valid"));

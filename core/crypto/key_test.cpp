@@ -33,8 +33,8 @@ TEST_CASE("each key algorithm is generated with its size and name") {
     int bits;
   };
   for (const auto& [name, algorithm, bits] :
-       {Expected{"ECDSA-P256", "ECDSA", 256}, Expected{"ECDSA-P384", "ECDSA", 384}, Expected{"ECDSA-P521", "ECDSA", 521},
-        Expected{"RSA-2048", "RSA", 2048}, Expected{"Ed25519", "Ed25519", 256}}) {
+       {Expected{"ECDSA-P256", "ECDSA", 256}, Expected{"ECDSA-P384", "ECDSA", 384},
+        Expected{"ECDSA-P521", "ECDSA", 521}, Expected{"RSA-2048", "RSA", 2048}, Expected{"Ed25519", "Ed25519", 256}}) {
     CAPTURE(name);
     const auto key = PrivateKey::generate(name);
     CHECK(key.name() == name);
@@ -59,9 +59,11 @@ TEST_CASE("a key survives each written form, and the openssl program reads it") 
     }
     const auto key = PrivateKey::generate(name);
     const Secret der = key.to_der();
-    CHECK(der.use([](std::string_view bytes) { return PrivateKey::from_der(as_bytes(bytes)); }).matches(key.public_key()));
+    CHECK(der.use([](std::string_view bytes) { return PrivateKey::from_der(as_bytes(bytes)); })
+              .matches(key.public_key()));
   }
-  CHECK(text_of(PrivateKey::generate("ECDSA-P256").to_pem(KeyForm::traditional)).starts_with("-----BEGIN EC PRIVATE KEY-----\n"));
+  CHECK(text_of(PrivateKey::generate("ECDSA-P256").to_pem(KeyForm::traditional))
+            .starts_with("-----BEGIN EC PRIVATE KEY-----\n"));
   CHECK(text_of(PrivateKey::generate("ECDSA-P256").to_pem()).starts_with("-----BEGIN PRIVATE KEY-----\n"));
 }
 

@@ -67,6 +67,8 @@ std::vector<PemBlock> read_pem(std::string_view text) {
 }
 
 std::string write_pem(std::string_view label, std::span<const std::uint8_t> der) { return encode(label, der); }
-Secret write_secret_pem(std::string_view label, std::span<const std::uint8_t> der) { return Secret(encode(label, der)); }
+Secret write_secret_pem(std::string_view label, std::span<const std::uint8_t> der) {
+  return Secret(encode(label, der));
+}
 
 }  // namespace certctl::crypto

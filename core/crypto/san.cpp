@@ -200,7 +200,8 @@ bool is_mail_address(std::string_view text) {
   if (hidden_character(text)) return false;
   constexpr std::string_view kAtomMarks = "!#$%&'*+-/=?^_`{|}~.";
   const bool good_local = std::ranges::all_of(local, [&](char c) {
-    return is_letter_or_digit(c) || static_cast<unsigned char>(c) >= 0x80 || kAtomMarks.find(c) != std::string_view::npos;
+    return is_letter_or_digit(c) || static_cast<unsigned char>(c) >= 0x80 ||
+           kAtomMarks.find(c) != std::string_view::npos;
   });
   const bool dots = local.front() == '.' || local.back() == '.' || local.find("..") != std::string_view::npos;
   return good_local && !dots && is_dns_name(domain) && domain.find('*') == std::string_view::npos;

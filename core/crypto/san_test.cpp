@@ -22,9 +22,9 @@ TEST_CASE("a SAN text is classed by its form and made canonical") {
 }
 
 TEST_CASE("a text that is no name is refused and named") {
-  for (const auto bad : {"", "a b.example", "a,DNS:b.example", "-a.example", "a..example", "a.*.example", "a@b@c.example",
-                         "@example.com", "a@", "spiffe://Example.org/x", "spiffe://example.org/../x", "x://a b",
-                         "*", "a\x7f.example", "a\xff.example", "192.0.2.1/24"}) {
+  for (const auto bad : {"", "a b.example", "a,DNS:b.example", "-a.example", "a..example", "a.*.example",
+                         "a@b@c.example", "@example.com", "a@", "spiffe://Example.org/x", "spiffe://example.org/../x",
+                         "x://a b", "*", "a\x7f.example", "a\xff.example", "192.0.2.1/24"}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(classify_san(bad), Error);
   }
@@ -43,7 +43,8 @@ TEST_CASE("duplicate names are dropped and order is kept") {
 TEST_CASE("a common name is checked with upstream's texts") {
   CHECK_THROWS_WITH(check_common_name(""), "common_name is required");
   CHECK_THROWS_WITH(check_common_name(std::string(254, 'a')), "common_name must be 253 characters or fewer");
-  CHECK_THROWS_WITH(check_common_name("-a.b"), "invalid hostname format: hostname labels cannot start or end with hyphen");
+  CHECK_THROWS_WITH(check_common_name("-a.b"),
+                    "invalid hostname format: hostname labels cannot start or end with hyphen");
   CHECK_THROWS_WITH(check_common_name("a..b"), "invalid hostname format: hostname has empty label");
   CHECK_THROWS_WITH(check_common_name("a b"), "invalid hostname format: hostname contains invalid character:  ");
   CHECK_THROWS_WITH(check_common_name("a@"), "invalid email format for S/MIME common name: a@");
@@ -60,7 +61,8 @@ TEST_CASE("a common name is checked with upstream's texts") {
 TEST_CASE("characters that deceive the eye are found with their place") {
   CHECK_FALSE(deceptive_character("www.example.com"));
   CHECK_FALSE(deceptive_character("\xe6\x97\xa5\xe6\x9c\xac.example"));
-  CHECK(deceptive_character("a\xe2\x80\xae.example") == "contains bidirectional override character U+202E at byte offset 1");
+  CHECK(deceptive_character("a\xe2\x80\xae.example") ==
+        "contains bidirectional override character U+202E at byte offset 1");
   CHECK(deceptive_character("a\nb") == "contains control character U+000A at byte offset 1");
   CHECK(deceptive_character("www.p\xd0\xb0ypal.com") ==
         "label \"p\xd0\xb0ypal\" mixes ASCII with non-ASCII script character U+0430 at byte offset 5");

@@ -86,14 +86,13 @@ Bytes encrypt(const Secret& key, std::span<const std::uint8_t> nonce, std::strin
   const std::size_t start = head.size();
   head.resize(start + plain.size() + kTagBytes);
   int size = 0;
-  const bool good =
-      context != nullptr && key.use([&](std::string_view bytes) {
-        return EVP_EncryptInit_ex2(context.get(), gcm(), raw(bytes), nonce.data(), nullptr) == 1;
-      }) &&
-      (aad.empty() || EVP_EncryptUpdate(context.get(), nullptr, &size, raw(aad), int(aad.size())) == 1) &&
-      EVP_EncryptUpdate(context.get(), head.data() + start, &size, raw(plain), int(plain.size())) == 1 &&
-      EVP_EncryptFinal_ex(context.get(), head.data() + start + plain.size(), &size) == 1 &&
-      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, int(kTagBytes), head.data() + start + plain.size()) == 1;
+  const bool good = context != nullptr && key.use([&](std::string_view bytes) {
+    return EVP_EncryptInit_ex2(context.get(), gcm(), raw(bytes), nonce.data(), nullptr) == 1;
+  }) && (aad.empty() || EVP_EncryptUpdate(context.get(), nullptr, &size, raw(aad), int(aad.size())) == 1) &&
+                    EVP_EncryptUpdate(context.get(), head.data() + start, &size, raw(plain), int(plain.size())) == 1 &&
+                    EVP_EncryptFinal_ex(context.get(), head.data() + start + plain.size(), &size) == 1 &&
+                    EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, int(kTagBytes),
+                                        head.data() + start + plain.size()) == 1;
   if (!good) throw openssl_error("sealing");
   return head;
 }

@@ -56,8 +56,8 @@ class HostRunner final : public CommandRunner {
   const Call& call_;
 };
 
-/// In this process, by posix_spawn. Binds are refused. For what must run although the call's time is up (a rollback), and
-/// where more output is wanted than the service keeps.
+/// In this process, by posix_spawn. Binds are refused. For what must run although the call's time is up (a rollback),
+/// and where more output is wanted than the service keeps.
 class LocalRunner final : public CommandRunner {
  public:
   explicit LocalRunner(std::size_t output_limit = 16 * 1024) : output_limit_(output_limit) {}

@@ -22,7 +22,8 @@ TEST_CASE("a command with shell syntax is refused in upstream's words") {
   CHECK(command_fault(std::string(1025, 'a')) == "command exceeds maximum length (1024 characters)");
   CHECK(command_fault("nginx -t; rm") == "command contains shell metacharacter \";\" (potential injection)");
   CHECK(command_fault("a | b; c") == "command contains shell metacharacter \";\" (potential injection)");
-  for (const auto bad : {"a|b", "a&b", "a$b", "a`b", "a(b", "a)b", "a{b", "a}b", "a<b", "a>b", "a\\b", "a\"b", "a'b", "a\nb", "a\rb"}) {
+  for (const auto bad :
+       {"a|b", "a&b", "a$b", "a`b", "a(b", "a)b", "a{b", "a}b", "a<b", "a>b", "a\\b", "a\"b", "a'b", "a\nb", "a\rb"}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(parse_command("reload_command", bad), Error);
   }
@@ -43,8 +44,9 @@ TEST_CASE("a program sees only the environment that was given to it") {
   const auto result = run_local("X=1 env", 10s, {{"CERTCTL_PHASE", "deploy"}});
   ::unsetenv("CERTCTL_API_KEY");
   REQUIRE(result.succeeded());
-  CHECK_THAT(result.output, Catch::Contains("PATH=" + std::string(kCommandPath)) && Catch::Contains("CERTCTL_PHASE=deploy") &&
-                                Catch::Contains("X=1") && !Catch::Contains("must-not-leak"));
+  CHECK_THAT(result.output, Catch::Contains("PATH=" + std::string(kCommandPath)) &&
+                                Catch::Contains("CERTCTL_PHASE=deploy") && Catch::Contains("X=1") &&
+                                !Catch::Contains("must-not-leak"));
 }
 
 TEST_CASE("exit statuses, signals and time-outs are told apart") {

@@ -3,125 +3,16 @@
 #include <catch2/catch.hpp>
 #include <sys/stat.h>
 
-#include <system_error>
+#include <atomic>
 #include <thread>
 
-#include "plugins/common/common_test_support.hpp"
+#include "plugins/common/deployment_test_support.hpp"
 #include "plugins/common/locks.hpp"
-#include "plugins/common/material.hpp"
 
 using namespace certctl;
 using namespace certctl::common;
-using namespace std::chrono_literals;
 
 namespace {
-
-/// Stands for a server: what it serves is what the certificate file held when it was last told to reload. Kept in a file,
-/// so that it outlives the process that deploys.
-class SimulatedServer final : public DeploymentHooks {
- public:
-  explicit SimulatedServer(const TestFolder& folder) : folder_(folder) {}
-
-  ValidateMode pre_commit(std::span<const Staged>) override {
-    if (refuse_new) throw permanent("nginx -t failed: exit status 1 (output: no)");
-    return mode;
-  }
-  void check_committed() override {
-    if (refuse_committed) throw permanent("nginx -t failed: exit status 1 (output: after)");
-  }
-  void post_commit(bool rollback) override {
-    ++reloads;
-    if (fail_reload || (rollback && fail_rollback)) throw permanent("nginx -s reload failed: exit status 1 (output: dead)");
-    if (deaf) return;
-    folder_.write("served", folder_.has("tls/cert.pem") ? folder_.read("tls/cert.pem") : "");
-  }
-  Verification verify(const std::string& fingerprint, bool) override {
-    Verification result{Verification::Status::success, "x:443", fingerprint, served(), 1, {}, {}};
-    if (result.actual != fingerprint) {
-      result.status = Verification::Status::failed;
-      result.error = "post-deploy TLS verify SHA-256 mismatch: got " + result.actual + ", want " + fingerprint;
-    }
-    return result;
-  }
-  std::string served() const {
-    const std::string pem = folder_.read("served");
-    return pem.empty() ? std::string() : read_certificate(pem).fingerprint;
-  }
-
-  ValidateMode mode = ValidateMode::in_namespace;
-  bool refuse_new = false;
-  bool refuse_committed = false;
-  bool fail_reload = false;
-  bool fail_rollback = false;
-  bool deaf = false;  ///< reloads without taking the new files
-  int reloads = 0;
-
- private:
-  const TestFolder& folder_;
-};
-
-/// Made once: each costs a process of its own.
-struct Certificates {
-  TestCa ca;
-  TestCertificate old = ca.issue("old.example");
-  TestCertificate next = ca.issue("next.example");
-  TestCertificate third = ca.issue("third.example");
-};
-const Certificates& certificates() {
-  static const Certificates made;
-  return made;
-}
-
-/// A machine on which `old` is installed and served, and `next` waits to be.
-struct Machine {
-  Machine() {
-    folder.write("tls/cert.pem", old.leaf + old.chain, 0644);
-    folder.write("tls/key.pem", old.key, 0640);
-    folder.write("served", old.leaf);
-  }
-
-  Plan plan(const TestCertificate& what) const {
-    Plan plan;
-    plan.target_id = "target-1";
-    plan.job_id = "job-1";
-    plan.fingerprint = what.fingerprint;
-    plan.files.push_back({folder.file("tls/cert.pem"), SecretText::copy_of(what.leaf + what.chain), Role::cert, {}, {}});
-    plan.files.push_back({folder.file("tls/key.pem"), SecretText::copy_of(what.key), Role::key, {}, {.mode = 0600}});
-    return plan;
-  }
-  EngineOptions options(FileAccess::StepHook hook = {}) const {
-    EngineOptions options;
-    options.state_dir = folder.file("state");
-    options.step_hook = std::move(hook);
-    return options;
-  }
-  DeploymentResult deploy(const Plan& plan, DeploymentHooks& hooks, FileAccess::StepHook hook = {}) const {
-    return DeploymentEngine(options(std::move(hook))).deploy(plan, hooks);
-  }
-
-  bool holds(const TestCertificate& what) const {
-    return folder.read("tls/cert.pem") == what.leaf + what.chain && folder.read("tls/key.pem") == what.key;
-  }
-  std::vector<std::string> temps() const { return folder.names("tls", "certctl-tmp"); }
-  std::vector<std::string> backups() const { return folder.names("tls", "certctl-bak"); }
-  std::string journal_state() const {
-    const std::string text = folder.read("state/deployments/target-1.json");
-    return text.empty() ? std::string() : std::string(to_text(Journal::parse(text).state));
-  }
-
-  const TestCertificate& old = certificates().old;
-  const TestCertificate& next = certificates().next;
-  TestFolder folder;
-};
-
-DeploymentFailure failure_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const DeploymentFailure& failure) {
-    return failure;
-  }
-  throw std::runtime_error("the deployment was expected to fail");
-}
 
 mode_t mode_of(const std::string& path) {
   struct stat status {};
@@ -204,7 +95,8 @@ TEST_CASE("a server that does not take the new certificate gets the old files ba
   SimulatedServer server(machine.folder);
   server.deaf = true;
   const auto failure = failure_of([&] { machine.deploy(machine.plan(machine.next), server); });
-  CHECK_THAT(failure.what(), Catch::StartsWith("post-deploy TLS verify SHA-256 mismatch: got " + machine.old.fingerprint));
+  CHECK_THAT(failure.what(),
+             Catch::StartsWith("post-deploy TLS verify SHA-256 mismatch: got " + machine.old.fingerprint));
   CHECK(failure.stage() == "verify");
   CHECK(failure.rolled_back);
   CHECK(machine.holds(machine.old));
@@ -218,7 +110,8 @@ TEST_CASE("a reload that fails for new and old files asks for a person, with the
   SimulatedServer server(machine.folder);
   server.fail_reload = true;
   const auto failure = failure_of([&] { machine.deploy(machine.plan(machine.next), server); });
-  CHECK_THAT(failure.what(), Catch::StartsWith("deploy: reload failed AND rollback also failed; manual intervention required"));
+  CHECK_THAT(failure.what(),
+             Catch::StartsWith("deploy: reload failed AND rollback also failed; manual intervention required"));
   CHECK(failure.manual_action_required);
   CHECK(failure.so_far.backup_paths.size() == 2);
   CHECK(machine.holds(machine.old));
@@ -362,104 +255,20 @@ TEST_CASE("two deployments to one target never overlap") {
                     Catch::Contains("another deployment holds the lock"));
 }
 
-TEST_CASE("an error at any file step ends fully old or fully new, and says which") {
-  int steps = 0;
-  for (int at = 1;; ++at) {
-    const Machine machine;
-    SimulatedServer server(machine.folder);
-    int count = 0;
-    bool failed = false;
-    try {
-      machine.deploy(machine.plan(machine.next), server, [&](std::string_view, const std::string&) {
-        if (++count == at) throw std::system_error(EIO, std::generic_category());
-      });
-    } catch (const Error&) {
-      failed = true;
-    }
-    CAPTURE(at, count, failed, machine.journal_state());
-    REQUIRE((failed ? machine.holds(machine.old) : machine.holds(machine.next)));
-    REQUIRE(server.served() == (failed ? machine.old.fingerprint : machine.next.fingerprint));
-    // What could not be tidied up because of the error is tidied up by the next deployment.
-    machine.deploy(machine.plan(machine.next), server);
-    REQUIRE(machine.holds(machine.next));
-    REQUIRE(machine.temps().empty());
-    if (count < at) break;
-    ++steps;
-  }
-  CHECK(steps > 30);
-}
-
-namespace {
-
-/// Runs a deployment in a child that dies before the file step of which `dies` says so. True: it lived to the end.
-bool survives(const Machine& machine, const std::function<bool(std::string_view, const std::string&)>& dies) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    SimulatedServer server(machine.folder);
-    machine.deploy(machine.plan(machine.next), server, [&](std::string_view step, const std::string& path) {
-      if (dies(step, path)) ::_exit(137);
-    });
-    ::_exit(0);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-bool survives(const Machine& machine, int at) {
-  int count = 0;
-  return survives(machine, [&](std::string_view, const std::string&) { return ++count == at; });
-}
-
-}  // namespace
-
-TEST_CASE("after a crash at any file step the next deployment finishes the job") {
-  for (int at = 1;; ++at) {
-    const Machine machine;
-    if (survives(machine, at)) break;
-    SimulatedServer server(machine.folder);
-    CAPTURE(at, machine.journal_state());
-    machine.deploy(machine.plan(machine.next), server);
-    REQUIRE(machine.holds(machine.next));
-    REQUIRE(server.served() == machine.next.fingerprint);
-    REQUIRE(machine.temps().empty());
-    REQUIRE(machine.journal_state() == "done");
-  }
-}
-
-TEST_CASE("after a crash at any file step the machine is settled fully old or fully new") {
-  bool old_seen = false;
-  bool new_seen = false;
-  for (int at = 1;; ++at) {
-    const Machine machine;
-    if (survives(machine, at)) break;
-    SimulatedServer server(machine.folder);
-    server.refuse_new = true;  // so that only the settling changes anything
-    CAPTURE(at, machine.journal_state());
-    CHECK_THROWS_AS(machine.deploy(machine.plan(certificates().third), server), DeploymentFailure);
-    const bool is_old = machine.holds(machine.old);
-    REQUIRE((is_old || machine.holds(machine.next)));
-    REQUIRE(server.served() == (is_old ? machine.old.fingerprint : machine.next.fingerprint));
-    REQUIRE(machine.temps().empty());
-    old_seen = old_seen || is_old;
-    new_seen = new_seen || !is_old;
-  }
-  CHECK(old_seen);
-  CHECK(new_seen);
-}
-
-TEST_CASE("files that somebody changed after a crash are left alone until a person forces it") {
+TEST_CASE("deployments of several threads to one target end as one of them, whole") {
   const Machine machine;
-  const std::string key = machine.folder.file("tls/key.pem");
-  REQUIRE_FALSE(survives(machine, [&](std::string_view step, const std::string& path) { return step == "rename" && path == key; }));
-  REQUIRE(machine.journal_state() == "committing");
-  machine.folder.write("tls/cert.pem", certificates().third.leaf);
-  SimulatedServer server(machine.folder);
-  const auto failure = failure_of([&] { machine.deploy(machine.plan(machine.next), server); });
-  CHECK(failure.manual_action_required);
-  CHECK_THAT(failure.what(), Catch::Contains("somebody else has changed its files"));
-  Plan forced = machine.plan(machine.next);
-  forced.skip_idempotent = true;
-  machine.deploy(forced, server);
-  CHECK(machine.holds(machine.next));
+  std::vector<std::thread> threads;
+  std::atomic<int> succeeded = 0;
+  for (const TestCertificate* what : {&machine.next, &certificates().third, &machine.old}) {
+    threads.emplace_back([&, what] {
+      SimulatedServer server(machine.folder);
+      machine.deploy(machine.plan(*what), server);
+      ++succeeded;
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(succeeded == 3);
+  CHECK((machine.holds(machine.next) || machine.holds(certificates().third) || machine.holds(machine.old)));
+  CHECK(machine.temps().empty());
+  CHECK(machine.journal_state() == "done");
 }

@@ -202,7 +202,8 @@ Status FileTarget::verify(Call& call) {
   call.put(key::installed_serial, installed.serial).put(key::not_after, to_ms(installed.not_after));
   call.put(key::meta, "fingerprint_sha256", installed.fingerprint);
   if (!expected.empty() && installed.fingerprint != expected) {
-    return answer(false, certificate_path() + " holds another certificate: got " + installed.fingerprint + ", want " + expected);
+    return answer(
+        false, certificate_path() + " holds another certificate: got " + installed.fingerprint + ", want " + expected);
   }
   Hooks hooks(call, *this, nullptr);
   try {
@@ -265,8 +266,11 @@ void FileTarget::test_path(Call& call, const std::string& path) const {
 
 Status FileTarget::test(Call& call) {
   for (const std::string& path : paths()) test_path(call, path);
-  if (!validate_) call.finding(Severity::warning, "`" + facts_.validate_command + "` is not installed here: configurations are not checked");
-  if (!reload_) call.finding(Severity::warning, "`" + facts_.reload_command + "` is not installed here: nothing will be reloaded");
+  if (!validate_)
+    call.finding(Severity::warning,
+                 "`" + facts_.validate_command + "` is not installed here: configurations are not checked");
+  if (!reload_)
+    call.finding(Severity::warning, "`" + facts_.reload_command + "` is not installed here: nothing will be reloaded");
   Hooks hooks(call, *this, nullptr);
   if (validate_) {
     try {

@@ -129,9 +129,9 @@ bool is_issued_by(X509* certificate, X509* issuer) {
 std::vector<Certificate> in_order(X509* leaf, std::vector<Certificate> given) {
   std::vector<Certificate> rest, ordered;
   for (Certificate& candidate : given) {
-    const bool repeated = X509_cmp(candidate.get(), leaf) == 0 || std::ranges::any_of(rest, [&](const Certificate& kept) {
-                            return X509_cmp(kept.get(), candidate.get()) == 0;
-                          });
+    const bool repeated =
+        X509_cmp(candidate.get(), leaf) == 0 ||
+        std::ranges::any_of(rest, [&](const Certificate& kept) { return X509_cmp(kept.get(), candidate.get()) == 0; });
     if (!repeated) rest.push_back(std::move(candidate));
   }
   X509* current = leaf;

@@ -35,8 +35,8 @@ struct InstalledCertificate {
 };
 
 /// Reads leaf, chain and key of a call. Throws Error(invalid_request), unless FORCE is set also for a certificate that
-/// has expired or is not valid within five minutes: `private key does not belong to certificate …`. A chain out of order
-/// is put in order, duplicates and a repeated leaf are dropped.
+/// has expired or is not valid within five minutes: `private key does not belong to certificate …`. A chain out of
+/// order is put in order, duplicates and a repeated leaf are dropped.
 Material read_material(const Call& call);
 
 /// The same from texts. `now`: to check the dates against; `force`: not at all.

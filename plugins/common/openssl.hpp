@@ -8,8 +8,8 @@
 
 namespace certctl::common {
 
-/// The plugin's own library context (plugin-abi.md rule 11), never freed. Call it once from `init`, so that no call pays
-/// for making it. Throws Error(internal).
+/// The plugin's own library context (plugin-abi.md rule 11), never freed. Call it once from `init`, so that no call
+/// pays for making it. Throws Error(internal).
 OSSL_LIB_CTX* library_context();
 
 /// The oldest waiting error of OpenSSL; empties the queue.

@@ -146,7 +146,8 @@ std::string backup_name(const std::string& path, const std::string& stamp, bool 
     name = path;
     std::ranges::replace(name, '/', '_');
   }
-  return (backup_dir.empty() ? folder_of(path) : backup_dir) + "/" + (hidden ? "." : "") + name + ".certctl-bak." + stamp;
+  return (backup_dir.empty() ? folder_of(path) : backup_dir) + "/" + (hidden ? "." : "") + name + ".certctl-bak." +
+         stamp;
 }
 
 std::string stamp_of(const std::string& name, const std::string& path, const char* kind) {
@@ -206,9 +207,10 @@ void settle(const FileAccess& files, const JournalStore& journals, Journal journ
   const Found found = inspect(files, journal);
   if (found == Found::foreign) {
     if (!options.force) {
-      throw needs_help(journal,
-                       "deploy: an earlier deployment was cut off and somebody else has changed its files since; manual "
-                       "intervention required: check them, then deploy with force");
+      throw needs_help(
+          journal,
+          "deploy: an earlier deployment was cut off and somebody else has changed its files since; manual "
+          "intervention required: check them, then deploy with force");
     }
     options.warn("JOURNAL_ABANDONED", "files of a deployment that was cut off had been changed by somebody else");
     remove_temps(files, journal);

@@ -32,8 +32,8 @@ struct SettleOptions {
   bool force = false;  ///< go on although files match neither side
   std::function<void(std::string_view, std::string_view)> warn;
 };
-/// Brings an unfinished deployment to one of its two ends (targets.md §3.5). Throws DeploymentFailure when a person must
-/// look.
+/// Brings an unfinished deployment to one of its two ends (targets.md §3.5). Throws DeploymentFailure when a person
+/// must look.
 void settle(const FileAccess& files, const JournalStore& journals, Journal journal, DeploymentHooks& hooks,
             const SettleOptions& options);
 

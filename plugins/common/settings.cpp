@@ -57,8 +57,9 @@ mode_t parse_mode(std::string_view name, std::string_view text) {
 
 std::chrono::milliseconds parse_duration(std::string_view name, std::string_view text) {
   const auto bad = [&] {
-    return invalid_config(std::string(name) + " is not a duration: write nanoseconds as a number, or \"10s\", \"1m30s\"",
-                          "/" + std::string(name));
+    return invalid_config(
+        std::string(name) + " is not a duration: write nanoseconds as a number, or \"10s\", \"1m30s\"",
+        "/" + std::string(name));
   };
   if (const auto nanoseconds = integer<std::int64_t>(text)) {
     if (*nanoseconds < 0) throw bad();
@@ -90,7 +91,8 @@ std::optional<Endpoint> parse_endpoint(std::string_view text, std::uint16_t defa
     if (text.size() > end + 1 && text[end + 1] != ':') return std::nullopt;
     if (text.size() > end + 1) port = text.substr(end + 2);
     if (text.size() > end + 1 && port.empty()) return std::nullopt;
-  } else if (const auto colon = text.find(':'); colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
+  } else if (const auto colon = text.find(':');
+             colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
     endpoint.host = text.substr(0, colon);
     port = text.substr(colon + 1);
     if (port.empty()) return std::nullopt;

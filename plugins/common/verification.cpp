@@ -27,7 +27,8 @@ std::string server_name(const VerifySettings& settings, const Endpoint& endpoint
 std::string missing_intermediates(const Served& served, const Expectation& expected) {
   // A server may leave out the root; everything before it must be there.
   for (std::size_t i = 0; i + 1 < expected.chain_fingerprints.size(); ++i) {
-    if (std::ranges::find(served.chain_fingerprints, expected.chain_fingerprints[i]) == served.chain_fingerprints.end()) {
+    if (std::ranges::find(served.chain_fingerprints, expected.chain_fingerprints[i]) ==
+        served.chain_fingerprints.end()) {
       return "the server does not send the intermediate certificate with SHA-256 " + expected.chain_fingerprints[i];
     }
   }
@@ -76,7 +77,8 @@ VerifySettings read_verify_settings(const Call& call, std::uint16_t default_port
   if (const std::string text = call.setting("/post_deploy_verify/endpoint"); !text.empty()) {
     settings.endpoint = parse_endpoint(text, default_port);
     if (!settings.endpoint) {
-      throw invalid_config("post_deploy_verify.endpoint \"" + text + "\" is not host:port", "/post_deploy_verify/endpoint");
+      throw invalid_config("post_deploy_verify.endpoint \"" + text + "\" is not host:port",
+                           "/post_deploy_verify/endpoint");
     }
   }
   settings.server_name = call.setting("/post_deploy_verify/server_name");

@@ -110,7 +110,10 @@ TEST_CASE("another certificate is a mismatch, after all attempts with growing wa
   settings.max_backoff = 15ms;
   const std::string wanted(64, '0');
   const auto result = verify_served(settings, server.endpoint(), {wanted, "ECDSA", "a.example", {}},
-                                    [&](std::chrono::milliseconds wait) { waits.push_back(wait.count()); return true; });
+                                    [&](std::chrono::milliseconds wait) {
+                                      waits.push_back(wait.count());
+                                      return true;
+                                    });
   CHECK(result.status == Verification::Status::failed);
   CHECK(result.error == "post-deploy TLS verify SHA-256 mismatch: got " + made.fingerprint + ", want " + wanted);
   CHECK(result.attempts == 4);
@@ -139,7 +142,8 @@ TEST_CASE("the name asked for is the leaf's, a wildcard filled in") {
   const TestCertificate by_name = ca.issue("a.example");
   lay_out(folder, "a", by_default);
   lay_out(folder, "b", by_name);
-  const ForeignServer server(folder, "-cert a.pem -key a.key -cert2 b.pem -key2 b.key -servername certctl-verify.a.example");
+  const ForeignServer server(folder,
+                             "-cert a.pem -key a.key -cert2 b.pem -key2 b.key -servername certctl-verify.a.example");
   CHECK(verify_served(quick(), server.endpoint(), {by_name.fingerprint, "", "*.a.example", {}}, always).error.empty());
   CHECK(verify_served(quick(), server.endpoint(), {by_default.fingerprint, "", "", {}}, always).error.empty());
 }
@@ -150,8 +154,9 @@ TEST_CASE("an intermediate that is not sent is a warning only") {
   const TestCertificate made = ca.issue("a.example");
   lay_out(folder, "a", made);
   const ForeignServer server(folder, "-cert a.pem -key a.key");
-  const auto result = verify_served(quick(), server.endpoint(),
-                                    {made.fingerprint, "", "a.example", {std::string(64, '1'), std::string(64, '2')}}, always);
+  const auto result =
+      verify_served(quick(), server.endpoint(),
+                    {made.fingerprint, "", "a.example", {std::string(64, '1'), std::string(64, '2')}}, always);
   CHECK(result.status == Verification::Status::success);
   CHECK_THAT(result.warning, Catch::Contains("does not send the intermediate certificate"));
 }

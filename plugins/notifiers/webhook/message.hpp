@@ -17,8 +17,8 @@ std::string make_body(const Call& call);
 /// `sha256=<hex HMAC-SHA256>` of the header X-Signature.
 std::string x_signature(std::string_view secret, std::string_view body);
 
-/// Standard Webhooks: `v1,<base64 HMAC-SHA256(key, id "." timestamp "." body)>`; a secret `whsec_<base64>` stands for the
-/// bytes it encodes.
+/// Standard Webhooks: `v1,<base64 HMAC-SHA256(key, id "." timestamp "." body)>`; a secret `whsec_<base64>` stands for
+/// the bytes it encodes.
 std::string webhook_signature(std::string_view secret, std::string_view id, std::string_view timestamp,
                               std::string_view body);
 

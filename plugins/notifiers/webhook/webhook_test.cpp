@@ -36,8 +36,9 @@ class Receiver {
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
     folder_ = name;
     const std::string source = std::getenv("CERTCTL_TEST_SOURCE_DIR") ? std::getenv("CERTCTL_TEST_SOURCE_DIR") : ".";
-    const std::string command = fmt::format("exec python3 {}/plugins/notifiers/webhook/testdata/receiver.py {} {} 2>/dev/null",
-                                            source, folder_.string(), tls_arguments);
+    const std::string command =
+        fmt::format("exec python3 {}/plugins/notifiers/webhook/testdata/receiver.py {} {} 2>/dev/null", source,
+                    folder_.string(), tls_arguments);
     const char* arguments[] = {"/bin/sh", "-c", command.c_str(), nullptr};
     if (::posix_spawn(&pid_, "/bin/sh", nullptr, nullptr, const_cast<char**>(arguments), environ) != 0) {
       throw std::runtime_error("posix_spawn");
@@ -76,11 +77,16 @@ class Receiver {
 
 plugin::Fields notification(const std::string& event) {
   plugin::Fields in;
-  in.add(CERTCTL_KEY_EVENT, event).add(CERTCTL_KEY_SEVERITY, "warning").add(CERTCTL_KEY_SUBJECT, "www.example.com \"expires\"");
+  in.add(CERTCTL_KEY_EVENT, event)
+      .add(CERTCTL_KEY_SEVERITY, "warning")
+      .add(CERTCTL_KEY_SUBJECT, "www.example.com \"expires\"");
   in.add(CERTCTL_KEY_BODY, "14 days\nleft").add(CERTCTL_KEY_RECIPIENT, "ann@example.com");
-  in.add(CERTCTL_KEY_NOTIFICATION_ID, "notif-1").add_int(CERTCTL_KEY_ATTEMPT, 1).add_int(CERTCTL_KEY_CREATED_AT, 1'790'000'000'250);
+  in.add(CERTCTL_KEY_NOTIFICATION_ID, "notif-1")
+      .add_int(CERTCTL_KEY_ATTEMPT, 1)
+      .add_int(CERTCTL_KEY_CREATED_AT, 1'790'000'000'250);
   in.add(CERTCTL_KEY_CERTIFICATE_ID, "mc-www").add_pair(CERTCTL_KEY_FIELD, "days_left", "14");
-  in.add(CERTCTL_KEY_INCIDENT_KEY, "expiry/mc-www").add_pair(CERTCTL_KEY_LINK, "Certificate", "https://c.example/mc-www");
+  in.add(CERTCTL_KEY_INCIDENT_KEY, "expiry/mc-www")
+      .add_pair(CERTCTL_KEY_LINK, "Certificate", "https://c.example/mc-www");
   return in;
 }
 
@@ -94,11 +100,14 @@ class Channel {
     services_ = plugin::standard_services(std::move(options));
   }
 
-  Outcome call(const std::string& operation, const std::string& settings, plugin::Fields in = {}, std::chrono::milliseconds timeout = 10s) {
+  Outcome call(const std::string& operation, const std::string& settings, plugin::Fields in = {},
+               std::chrono::milliseconds timeout = 10s) {
     plugin::Call call;
     call.in = std::move(in);
     call.timeout = timeout;
-    return host_.get("notifier", "Webhook").create({"channel", json::raw(settings), services_, {}})->call(operation, std::move(call));
+    return host_.get("notifier", "Webhook")
+        .create({"channel", json::raw(settings), services_, {}})
+        ->call(operation, std::move(call));
   }
   Outcome send(const std::string& url, const std::string& more = "", std::chrono::milliseconds timeout = 10s) {
     return call("send", fmt::format(R"({{"url":"{}"{}}})", url, more), notification("RenewalFailure"), timeout);
@@ -133,16 +142,18 @@ TEST_CASE("an event arrives with upstream's body and with signatures that anothe
   CHECK(json::text_or(headers, "x-signature-algorithm") == "sha256");
   CHECK(json::text_or(headers, "webhook-id") == "notif-1");
   CHECK(json::text_or(headers, "x-team") == "pki");
-  CHECK(json::text_or(request, "body") ==
-        R"({"type":"event","event_id":"notif-1","event_type":"RenewalFailure","subject":"www.example.com \"expires\"",)"
-        R"("body":"14 days\nleft","recipient":"ann@example.com","created_at":"2026-09-21T14:13:20.250Z",)"
-        R"("certificate_id":"mc-www","metadata":{"days_left":"14","incident_key":"expiry/mc-www","link":"https://c.example/mc-www"}})");
+  CHECK(
+      json::text_or(request, "body") ==
+      R"({"type":"event","event_id":"notif-1","event_type":"RenewalFailure","subject":"www.example.com \"expires\"",)"
+      R"("body":"14 days\nleft","recipient":"ann@example.com","created_at":"2026-09-21T14:13:20.250Z",)"
+      R"("certificate_id":"mc-www","metadata":{"days_left":"14","incident_key":"expiry/mc-www","link":"https://c.example/mc-www"}})");
 }
 
 TEST_CASE("expiry is an alert, and without a secret nothing is signed") {
   const Receiver receiver;
   Channel channel;
-  REQUIRE(channel.call("send", fmt::format(R"({{"url":"{}"}})", receiver.url("ok")), notification("ExpirationWarning")).done());
+  REQUIRE(channel.call("send", fmt::format(R"({{"url":"{}"}})", receiver.url("ok")), notification("ExpirationWarning"))
+              .done());
   const auto request = json::parse(receiver.requests().front());
   const auto body = json::parse(json::text_or(request, "body"));
   CHECK(json::text_or(body, "type") == "alert");
@@ -150,7 +161,8 @@ TEST_CASE("expiry is an alert, and without a secret nothing is signed") {
   CHECK(json::text_or(body, "severity") == "warning");
   CHECK(json::text_or(body, "message") == "14 days\nleft");
   const auto& headers = *json::find(request, "headers");
-  for (const auto name : {"x-signature", "webhook-id", "webhook-signature"}) CHECK(json::find(headers, name) == nullptr);
+  for (const auto name : {"x-signature", "webhook-id", "webhook-signature"})
+    CHECK(json::find(headers, name) == nullptr);
 }
 
 TEST_CASE("answers become kinds that the core can act on") {
@@ -163,7 +175,8 @@ TEST_CASE("answers become kinds that the core can act on") {
   for (const auto& [path, status] :
        {Expected{"408", Status::transient}, Expected{"425", Status::transient}, Expected{"500", Status::transient},
         Expected{"401", Status::auth}, Expected{"403", Status::auth}, Expected{"404", Status::permanent},
-        Expected{"400", Status::permanent}, Expected{"410", Status::invalid_config}, Expected{"redirect", Status::permanent}}) {
+        Expected{"400", Status::permanent}, Expected{"410", Status::invalid_config},
+        Expected{"redirect", Status::permanent}}) {
     CAPTURE(path);
     const Outcome outcome = channel.send(receiver.url(path));
     CHECK(outcome.status == status);
@@ -260,10 +273,12 @@ TEST_CASE("settings that cannot work are refused in upstream's words") {
     });
   };
   CHECK(has("{}", Severity::bad, "url is required"));
-  CHECK(has(R"({"url":"ftp://x"})", Severity::bad, "url scheme \"ftp\" is not allowed; only http and https are permitted"));
+  CHECK(has(R"({"url":"ftp://x"})", Severity::bad,
+            "url scheme \"ftp\" is not allowed; only http and https are permitted"));
   CHECK(has(R"({"url":"https:///x"})", Severity::bad, "url must include a host"));
   CHECK(has(R"({"url":"http://x.example"})", Severity::warning, "http:// sends notifications in clear text"));
-  CHECK(has(R"({"url":"https://x.example","secret":"short"})", Severity::warning, "the secret should have 24 to 64 bytes"));
+  CHECK(has(R"({"url":"https://x.example","secret":"short"})", Severity::warning,
+            "the secret should have 24 to 64 bytes"));
   for (const std::string name : {"Host", "content-type", "X-Signature-Extra", "webhook-id", "ce-id"}) {
     CHECK(has(fmt::format(R"({{"url":"https://x.example","headers":{{"{}":"x"}}}})", name), Severity::bad,
               "header " + name + " is set by certctl"));

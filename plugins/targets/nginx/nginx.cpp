@@ -88,7 +88,8 @@ class NginxTarget final : public common::FileTarget {
     const std::string wanted = real(cert_path_);
     std::vector<TlsServer> users;
     for (TlsServer& server : tls_servers(parse_dump(dump), config_folder(dump))) {
-      const bool uses = std::ranges::any_of(server.certificates, [&](const std::string& path) { return real(path) == wanted; });
+      const bool uses =
+          std::ranges::any_of(server.certificates, [&](const std::string& path) { return real(path) == wanted; });
       if (uses) users.push_back(std::move(server));
     }
     if (users.size() != 1) return std::nullopt;

@@ -77,11 +77,14 @@ TEST_CASE("a pair that nginx itself would refuse is found before the commit") {
   // The key file is not the connector's: nginx would be left with a new certificate and an old key.
   Site site;
   const std::string settings = site.nginx.settings();
-  const std::string without_key = "{\"cert_path\"" + settings.substr(settings.find(':')).replace(settings.find(",\"key_path\"") - settings.find(':'),
-      settings.find(",\"validate") - settings.find(",\"key_path\""), "");
+  const std::string without_key =
+      "{\"cert_path\"" + settings.substr(settings.find(':'))
+                             .replace(settings.find(",\"key_path\"") - settings.find(':'),
+                                      settings.find(",\"validate") - settings.find(",\"key_path\""), "");
   const Outcome outcome = site.connector.call("deploy", without_key, Connector::material(site.nginx, site.next));
   CHECK_FALSE(outcome.done());
-  CHECK_THAT(outcome.text, Catch::StartsWith("deploy: validate (PreCommit) failed: nginx -t failed: exit status 1 (output: "));
+  CHECK_THAT(outcome.text,
+             Catch::StartsWith("deploy: validate (PreCommit) failed: nginx -t failed: exit status 1 (output: "));
   CHECK_THAT(outcome.text, Catch::Contains("key values mismatch"));
   CHECK(site.nginx.served() == fingerprint(site.old));
   CHECK(site.nginx.holds(site.old));
@@ -106,8 +109,9 @@ TEST_CASE("with a dead master the old files come back and a person is asked for"
   site.nginx.stop();
   const Outcome outcome = site.connector.deploy(site.nginx, site.next);
   CHECK_FALSE(outcome.done());
-  CHECK_THAT(outcome.text, Catch::StartsWith("deploy: reload failed AND rollback also failed; manual intervention required: "
-                                             "nginx -s reload failed: exit status 1"));
+  CHECK_THAT(outcome.text,
+             Catch::StartsWith("deploy: reload failed AND rollback also failed; manual intervention required: "
+                               "nginx -s reload failed: exit status 1"));
   CHECK(meta(outcome, "manual_action_required") == "true");
   CHECK(site.nginx.holds(site.old));
   site.nginx.start();
@@ -139,7 +143,8 @@ TEST_CASE("a reload that hangs is ended and undone, even when the call's time is
   const auto at = settings.find(R"("reload_command":")") + 18;
   settings.replace(at, settings.find('"', at) - at, site.nginx.path("hang.sh"));
   const Outcome outcome = site.connector.call("deploy", settings, Connector::material(site.nginx, site.next));
-  CHECK_THAT(outcome.text, Catch::StartsWith("deploy: reload (PostCommit) failed; rolled back: nginx -s reload failed: timed out"));
+  CHECK_THAT(outcome.text,
+             Catch::StartsWith("deploy: reload (PostCommit) failed; rolled back: nginx -s reload failed: timed out"));
   CHECK(site.nginx.holds(site.old));
 }
 
@@ -181,7 +186,8 @@ TEST_CASE("a deployment is undone by its checkpoint") {
   Site site;
   REQUIRE(site.connector.deploy(site.nginx, site.next).done());
   plugin::Fields in;
-  in.add(CERTCTL_KEY_STATE_DIR, site.nginx.path("state")).add_bytes(CERTCTL_KEY_CHECKPOINT, as_bytes(site.connector.token));
+  in.add(CERTCTL_KEY_STATE_DIR, site.nginx.path("state"))
+      .add_bytes(CERTCTL_KEY_CHECKPOINT, as_bytes(site.connector.token));
   const Outcome outcome = site.connector.call("rollback", site.nginx.settings(), std::move(in));
   CAPTURE(outcome.text);
   REQUIRE(outcome.done());
@@ -214,7 +220,8 @@ TEST_CASE("a dry run tries the new certificate in nginx without touching the old
     WARN("no private mount namespaces here: a dry run answers not_supported");
   }
   Site site;
-  const Outcome outcome = site.connector.call("dry_run", site.nginx.settings(), Connector::material(site.nginx, site.next));
+  const Outcome outcome =
+      site.connector.call("dry_run", site.nginx.settings(), Connector::material(site.nginx, site.next));
   CHECK(outcome.status == (has_namespaces() ? Status::ok : Status::not_supported));
   CHECK(site.nginx.holds(site.old));
   CHECK(site.nginx.names("certctl").empty());
@@ -228,7 +235,10 @@ TEST_CASE("the test names the endpoint that nginx's own configuration tells") {
   CHECK(has_finding(findings(), Severity::good, "accepts the present configuration"));
   CHECK(has_finding(findings(), Severity::good, "tls/key.pem can be written"));
 
-  site.nginx.write("conf.d/plain.conf", fmt::format("server {{ listen 127.0.0.1:{}; server_name \"a b\"; if ($host ~ \"x{{2}}\") {{ return 404; }} }}\n", free_port()));
+  site.nginx.write(
+      "conf.d/plain.conf",
+      fmt::format("server {{ listen 127.0.0.1:{}; server_name \"a b\"; if ($host ~ \"x{{2}}\") {{ return 404; }} }}\n",
+                  free_port()));
   CHECK(has_finding(findings(), Severity::good, derived));
   site.nginx.write("conf.d/second.conf", fmt::format("server {{ listen *:{} ssl; include tls.inc; }}\n", free_port()));
   CHECK(has_finding(findings(), Severity::warning, "none could be derived"));
@@ -266,13 +276,14 @@ TEST_CASE("deploys what the environment names", "[.child]") {
 }
 
 TEST_CASE("a process killed in the middle leaves a machine that the next deployment settles") {
-  for (const std::string step : {"deploy.create:6", "deploy.rename:3", "deploy.rename:5", "deploy.rename:6", "deploy.rename:7"}) {
+  for (const std::string step :
+       {"deploy.create:6", "deploy.rename:3", "deploy.rename:5", "deploy.rename:6", "deploy.rename:7"}) {
     Site site;
     site.nginx.write("settings.json", site.nginx.settings());
     site.nginx.write("material.pem", key_text(site.next) + site.next.full_pem(), 0600);
     const std::string command = fmt::format(
-        "CERTCTL_CRASH_AT={} NGINX_TEST_SETTINGS={} NGINX_TEST_MATERIAL={} NGINX_TEST_STATE={} /proc/{}/exe '[.child]'", step,
-        site.nginx.path("settings.json"), site.nginx.path("material.pem"), site.nginx.path("state"), ::getpid());
+        "CERTCTL_CRASH_AT={} NGINX_TEST_SETTINGS={} NGINX_TEST_MATERIAL={} NGINX_TEST_STATE={} /proc/{}/exe '[.child]'",
+        step, site.nginx.path("settings.json"), site.nginx.path("material.pem"), site.nginx.path("state"), ::getpid());
     const Shell child = run(command);
     CAPTURE(step, child.output);
     REQUIRE(child.status == 137);

@@ -102,8 +102,10 @@ class RealNginx {
                                     " client_body_temp_path {0}/t1; proxy_temp_path {0}/t2; fastcgi_temp_path {0}/t3;\n"
                                     " uwsgi_temp_path {0}/t4; scgi_temp_path {0}/t5;\n include conf.d/*.conf;\n}}\n",
                                     folder_.string()));
-    write("conf.d/site.conf", fmt::format("server {{ # the site\n  listen 127.0.0.1:{} ssl;\n  server_name www.example.com;\n"
-                                          "  include tls.inc;\n  location / {{ return 200 \"ok\\n\"; }}\n}}\n", port_));
+    write("conf.d/site.conf",
+          fmt::format("server {{ # the site\n  listen 127.0.0.1:{} ssl;\n  server_name www.example.com;\n"
+                      "  include tls.inc;\n  location / {{ return 200 \"ok\\n\"; }}\n}}\n",
+                      port_));
     write("tls.inc", "ssl_certificate tls/cert.pem;\nssl_certificate_key tls/key.pem;\n");
     start();
   }
@@ -157,8 +159,10 @@ class RealNginx {
 
   /// Fingerprint of what is served now, as the openssl program sees it; empty: nobody answers.
   std::string served() const {
-    const Shell shell = run(fmt::format("openssl s_client -connect 127.0.0.1:{} -servername www.example.com </dev/null 2>/dev/null"
-                                        " | openssl x509 -outform DER 2>/dev/null | sha256sum", port_));
+    const Shell shell =
+        run(fmt::format("openssl s_client -connect 127.0.0.1:{} -servername www.example.com </dev/null 2>/dev/null"
+                        " | openssl x509 -outform DER 2>/dev/null | sha256sum",
+                        port_));
     constexpr std::string_view kOfNothing = "e3b0c442";
     return shell.output.starts_with(kOfNothing) ? std::string() : shell.output.substr(0, 64);
   }
@@ -205,13 +209,19 @@ class Connector {
     return call("deploy", nginx.settings(more), material(nginx, what));
   }
 
-  static plugin::Fields material(const RealNginx& nginx, const Identity& what) { return material(nginx.path("state"), what); }
+  static plugin::Fields material(const RealNginx& nginx, const Identity& what) {
+    return material(nginx.path("state"), what);
+  }
   static plugin::Fields material(const std::string& state_dir, const Identity& what) {
     plugin::Fields in;
     std::string chain;
     for (const auto& issuer : what.chain) chain += issuer.pem();
-    in.add(CERTCTL_KEY_LEAF, what.certificate.pem()).add(CERTCTL_KEY_CHAIN, chain).add(CERTCTL_KEY_STATE_DIR, state_dir);
-    in.add(CERTCTL_KEY_TARGET_ID, "target-1").add(CERTCTL_KEY_JOB_ID, "job-1").add(CERTCTL_KEY_CERTIFICATE_ID, "mc-www");
+    in.add(CERTCTL_KEY_LEAF, what.certificate.pem())
+        .add(CERTCTL_KEY_CHAIN, chain)
+        .add(CERTCTL_KEY_STATE_DIR, state_dir);
+    in.add(CERTCTL_KEY_TARGET_ID, "target-1")
+        .add(CERTCTL_KEY_JOB_ID, "job-1")
+        .add(CERTCTL_KEY_CERTIFICATE_ID, "mc-www");
     what.key.to_pem().use([&](std::string_view text) { in.add(CERTCTL_KEY_KEY_PKCS8, text); });
     in.add(CERTCTL_KEY_KEY_ORIGINAL, key_text(what));
     in.add_bytes(CERTCTL_KEY_EXPECTED_SHA256, from_hex(what.certificate.fingerprint_sha256()).value());

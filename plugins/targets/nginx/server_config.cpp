@@ -186,7 +186,8 @@ bool is_switched_on(const std::vector<Directive>& block, std::string_view name) 
 /// `443 ssl`, `127.0.0.1:8443 ssl`, `[::]:443 ssl`, `*:443`, `name:443`; nullopt: a unix socket, or not understood.
 std::optional<common::Endpoint> endpoint_of(const std::string& address) {
   if (address.starts_with("unix:")) return std::nullopt;
-  if (address.find_first_not_of("0123456789") == std::string::npos) return common::parse_endpoint("127.0.0.1:" + address, 443);
+  if (address.find_first_not_of("0123456789") == std::string::npos)
+    return common::parse_endpoint("127.0.0.1:" + address, 443);
   auto endpoint = common::parse_endpoint(address, 443);
   if (!endpoint) return std::nullopt;
   if (endpoint->host == "*" || endpoint->host == "0.0.0.0") endpoint->host = "127.0.0.1";
