@@ -33,29 +33,47 @@ std::shared_ptr<plugin::Services> plugin_services() {
 }  // namespace
 
 Agent::Agent(const Options& options, Ground ground, const Clock& clock)
-    : options_(options), clock_(clock), ground_(std::move(ground)), identity_(options.state_dir), registration_(options, identity_, clock),
-      control_plane_(options.server, registration_.first_key(), options.api_key_file, clock), outbox_(options.state_dir / "outbox", clock),
+    : options_(options),
+      clock_(clock),
+      ground_(std::move(ground)),
+      identity_(options.state_dir),
+      registration_(options, identity_, clock),
+      control_plane_(options.server, registration_.first_key(), options.api_key_file, clock),
+      outbox_(options.state_dir / "outbox", clock),
       deployed_(options.state_dir / "deployed"),
       keys_(ground_.key_dir, clock,
-            {.retention = options.key_retention, .deployed_spkis = [this](const std::string& id) { return deployed_.spkis(id); }, .on_step = {}}),
+            {.retention = options.key_retention,
+             .deployed_spkis = [this](const std::string& id) { return deployed_.spkis(id); },
+             .on_step = {}}),
       session_(control_plane_, outbox_, clock,
-               {.heartbeat = [this] { heartbeat_thread_.wake(); }, .poll = [this] { poll_thread_.wake(); }, .outbox = [this] { outbox_thread_.wake(); }}),
+               {.heartbeat = [this] { heartbeat_thread_.wake(); },
+                .poll = [this] { poll_thread_.wake(); },
+                .outbox = [this] { outbox_thread_.wake(); }}),
       csr_jobs_(session_, keys_),
       deployment_jobs_(session_, keys_, deployed_,
-                       {.defaults = options.deploy, .state_dir = options.state_dir, .plugins = ground_.plugins, .services = plugin_services()}),
+                       {.defaults = options.deploy,
+                        .state_dir = options.state_dir,
+                        .plugins = ground_.plugins,
+                        .services = plugin_services()}),
       jobs_(options.state_dir / "jobs", outbox_, clock),
       heartbeat_(session_, registration_, options, jobs_, outbox_, deployed_, ground_.plugins,
                  {.retired = [this](std::string_view source, const Answer& answer) { retire(source, answer); },
                   .fatal = [this](const std::string& text) { end(1, text); }}),
-      poll_(session_, jobs_, outbox_, heartbeat_,
-            {.retired = [this](std::string_view source, const Answer& answer) { retire(source, answer); }, .fatal = {}}),
-      delivery_(session_, outbox_), heartbeat_thread_("heartbeat", [this] { return heartbeat_.turn(); }),
-      poll_thread_("work_poll", [this] { return poll_.turn(); }), outbox_thread_("outbox", [this] { return delivery_.turn(); }) {
+      poll_(
+          session_, jobs_, outbox_, heartbeat_,
+          {.retired = [this](std::string_view source, const Answer& answer) { retire(source, answer); }, .fatal = {}}),
+      delivery_(session_, outbox_),
+      heartbeat_thread_("heartbeat", [this] { return heartbeat_.turn(); }),
+      poll_thread_("work_poll", [this] { return poll_.turn(); }),
+      outbox_thread_("outbox", [this] { return delivery_.turn(); }) {
   session_.set_agent_id(registration_.agent_id());
 }
 
 int Agent::run(SignalWatch& signals) {
-  log::write(kStarted, {{"agent_id", session_.agent_id()}, {"name", options_.name}, {"version", build_info().version}, {"server", control_plane_.url()}});
+  log::write(kStarted, {{"agent_id", session_.agent_id()},
+                        {"name", options_.name},
+                        {"version", build_info().version},
+                        {"server", control_plane_.url()}});
   signals.start([this] { end(0); }, [this] { reload(); });
   jobs_.start(options_.deploy_concurrency, [this](Job& job) { return work(job); });
   heartbeat_thread_.start();
@@ -76,8 +94,10 @@ void Agent::supervise() {
   bool moved = true;
   while (!ended_.wait_for(lock, period, over)) {
     const bool move = activities_move();
-    if (move) service_manager_.alive();
-    else if (moved) log::write(kActivityStuck);
+    if (move)
+      service_manager_.alive();
+    else if (moved)
+      log::write(kActivityStuck);
     moved = move;
   }
 }
@@ -116,7 +136,8 @@ int Agent::run_once(SignalWatch& signals) {
     return exit_code_.has_value();
   };
   heartbeat_.turn();
-  for (int i = 0; i < 3 && !heartbeat_.is_well() && !over(); ++i) heartbeat_.turn();  // registration, then the heartbeat
+  for (int i = 0; i < 3 && !heartbeat_.is_well() && !over(); ++i)
+    heartbeat_.turn();  // registration, then the heartbeat
   if (heartbeat_.is_well() && !over()) poll_.turn(false);
   while (!over() && !jobs_.wait_idle(std::chrono::milliseconds(200))) continue;
   const bool well = heartbeat_.is_well() && poll_.is_well() && !jobs_.any_failed();
@@ -135,7 +156,8 @@ int Agent::check() {
     return 0;
   }
   if (answer.verdict == Verdict::not_found && registration_.is_possible()) {
-    fmt::print("configuration is good; {} does not know agent {} yet, which will register at its first start\n", control_plane_.url(), session_.agent_id());
+    fmt::print("configuration is good; {} does not know agent {} yet, which will register at its first start\n",
+               control_plane_.url(), session_.agent_id());
     return 0;
   }
   fmt::print(stderr, "Error: heartbeat to {} failed: {}\n", control_plane_.url(), answer.problem);
@@ -153,9 +175,14 @@ Step Agent::work(Job& job) {
 }
 
 void Agent::retire(std::string_view source, const Answer& answer) {
-  log::write(kRetired, {{"source", source}, {"status", answer.status}, {"body", answer.text}, {"agent_id", session_.agent_id()}});
+  log::write(kRetired,
+             {{"source", source}, {"status", answer.status}, {"body", answer.text}, {"agent_id", session_.agent_id()}});
   json::Writer note;
-  note.begin_object().field("agent_id", session_.agent_id()).field("source", source).field("retired_at", clock_.now()).end_object();
+  note.begin_object()
+      .field("agent_id", session_.agent_id())
+      .field("source", source)
+      .field("retired_at", clock_.now())
+      .end_object();
   write_durably(options_.state_dir / "retired", note.take());
   end(0);
 }

@@ -10,8 +10,8 @@ namespace certctl::agent {
 using RandomFraction = std::function<double()>;
 double random_fraction();
 
-/// How long an activity waits after its n-th failure in a row: exponential with full jitter, so that thousands of agents
-/// do not come back at once. One object an activity; not for several threads.
+/// How long an activity waits after its n-th failure in a row: exponential with full jitter, so that thousands of
+/// agents do not come back at once. One object an activity; not for several threads.
 class BackOff {
  public:
   static constexpr Duration kFirst = std::chrono::seconds(1);

@@ -19,8 +19,11 @@ Duration Contact::failed(const Answer& answer) {
     log_refusal(answer);
     return wait;
   }
-  const Duration chosen = answer.retry_after ? std::max<Duration>(*answer.retry_after, std::chrono::milliseconds(500)) : wait;
-  log::write(kContactLost, {{"activity", activity_}, {"error", answer.problem}, {"failures", back_off_.failures()},
+  const Duration chosen =
+      answer.retry_after ? std::max<Duration>(*answer.retry_after, std::chrono::milliseconds(500)) : wait;
+  log::write(kContactLost, {{"activity", activity_},
+                            {"error", answer.problem},
+                            {"failures", back_off_.failures()},
                             {"retry_in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(chosen).count()}});
   return chosen;
 }
@@ -38,7 +41,8 @@ void Contact::log_refusal(const Answer& answer) {
   const auto now = std::chrono::steady_clock::now();
   if (refusal_logged_ && now - *refusal_logged_ < std::chrono::hours(1)) return;
   refusal_logged_ = now;
-  log::write(answer.verdict == Verdict::forbidden ? kForbidden : kUnauthorised, {{"activity", activity_}, {"error", answer.problem}});
+  log::write(answer.verdict == Verdict::forbidden ? kForbidden : kUnauthorised,
+             {{"activity", activity_}, {"error", answer.problem}});
 }
 
 }  // namespace certctl::agent

@@ -54,16 +54,24 @@ std::string envelope_message(const json::Value& body) {
 
 Verdict verdict_of(int status, const std::string& message, const std::string& text) {
   switch (status) {
-    case 401: return Verdict::unauthorised;
-    case 403: return Verdict::forbidden;
+    case 401:
+      return Verdict::unauthorised;
+    case 403:
+      return Verdict::forbidden;
     // Final answers count only from certctl itself: a stray proxy page must not drop reports or stop a fleet.
-    case 404: return message.empty() ? Verdict::failed : Verdict::not_found;
-    case 409: return message.empty() ? Verdict::failed : Verdict::conflict;
-    case 410: return message.empty() ? Verdict::failed : Verdict::retired;
-    case 413: return Verdict::too_large;
+    case 404:
+      return message.empty() ? Verdict::failed : Verdict::not_found;
+    case 409:
+      return message.empty() ? Verdict::failed : Verdict::conflict;
+    case 410:
+      return message.empty() ? Verdict::failed : Verdict::retired;
+    case 413:
+      return Verdict::too_large;
     case 429:
-    case 503: return Verdict::slow_down;
-    default: break;
+    case 503:
+      return Verdict::slow_down;
+    default:
+      break;
   }
   if (status == 400 && text.find("request body too large") != std::string::npos) return Verdict::too_large;
   return status >= 400 && status < 500 ? Verdict::refused : Verdict::failed;
@@ -91,7 +99,8 @@ Answer judge(const http::ClientResponse& response, Time now) {
   }
   const std::string message = envelope_message(out.body);
   out.verdict = verdict_of(response.status, message, out.text);
-  out.problem = fmt::format("status {}: {}", response.status, message.empty() ? shorten(out.text, 200) : printable(shorten(message, 1024)));
+  out.problem = fmt::format("status {}: {}", response.status,
+                            message.empty() ? shorten(out.text, 200) : printable(shorten(message, 1024)));
   return out;
 }
 
@@ -104,32 +113,48 @@ std::optional<int> digits(std::string_view text) {
 
 std::string_view to_text(Verdict verdict) {
   switch (verdict) {
-    case Verdict::ok: return "ok";
-    case Verdict::unauthorised: return "unauthorised";
-    case Verdict::forbidden: return "forbidden";
-    case Verdict::not_found: return "not_found";
-    case Verdict::retired: return "retired";
-    case Verdict::conflict: return "conflict";
-    case Verdict::too_large: return "too_large";
-    case Verdict::slow_down: return "slow_down";
-    case Verdict::refused: return "refused";
-    case Verdict::failed: return "failed";
+    case Verdict::ok:
+      return "ok";
+    case Verdict::unauthorised:
+      return "unauthorised";
+    case Verdict::forbidden:
+      return "forbidden";
+    case Verdict::not_found:
+      return "not_found";
+    case Verdict::retired:
+      return "retired";
+    case Verdict::conflict:
+      return "conflict";
+    case Verdict::too_large:
+      return "too_large";
+    case Verdict::slow_down:
+      return "slow_down";
+    case Verdict::refused:
+      return "refused";
+    case Verdict::failed:
+      return "failed";
   }
   return "failed";
 }
 
 ControlPlane::ControlPlane(ServerOptions options, Secret api_key, std::string api_key_file, const Clock& clock)
-    : options_(std::move(options)), api_key_file_(std::move(api_key_file)), clock_(clock), client_(make_client(options_)) {
+    : options_(std::move(options)),
+      api_key_file_(std::move(api_key_file)),
+      clock_(clock),
+      client_(make_client(options_)) {
   use_key(std::move(api_key));
 }
 
-Answer ControlPlane::get(std::string_view path, const RequestOptions& options) { return send("GET", path, {}, options); }
+Answer ControlPlane::get(std::string_view path, const RequestOptions& options) {
+  return send("GET", path, {}, options);
+}
 
 Answer ControlPlane::post(std::string_view path, std::string body, const RequestOptions& options) {
   return send("POST", path, std::move(body), options);
 }
 
-Answer ControlPlane::send(std::string_view method, std::string_view path, std::string body, const RequestOptions& options) {
+Answer ControlPlane::send(std::string_view method, std::string_view path, std::string body,
+                          const RequestOptions& options) {
   Answer out;
   try {
     const http::ClientResponse response = client()->send(request(method, path, std::move(body), options));
@@ -244,15 +269,19 @@ std::optional<std::chrono::seconds> parse_retry_after(std::string_view value, Ti
 std::optional<Time> parse_http_date(std::string_view text) {
   // Sun, 06 Nov 1994 08:49:37 GMT
   if (text.size() != 29 || !text.ends_with(" GMT")) return std::nullopt;
-  constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const auto month = std::find(kMonths.begin(), kMonths.end(), text.substr(8, 3));
   const auto day = digits(text.substr(5, 2)), year = digits(text.substr(12, 4));
-  const auto hour = digits(text.substr(17, 2)), minute = digits(text.substr(20, 2)), second = digits(text.substr(23, 2));
+  const auto hour = digits(text.substr(17, 2)), minute = digits(text.substr(20, 2)),
+             second = digits(text.substr(23, 2));
   if (month == kMonths.end() || !day || !year || !hour || !minute || !second) return std::nullopt;
-  const std::chrono::year_month_day date(std::chrono::year(*year), std::chrono::month(unsigned(month - kMonths.begin()) + 1),
+  const std::chrono::year_month_day date(std::chrono::year(*year),
+                                         std::chrono::month(unsigned(month - kMonths.begin()) + 1),
                                          std::chrono::day(unsigned(*day)));
   if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(*second);
+  return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
+         std::chrono::seconds(*second);
 }
 
 }  // namespace certctl::agent

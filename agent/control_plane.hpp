@@ -45,7 +45,8 @@ struct Answer {
   bool ok() const { return verdict == Verdict::ok; }
   /// Trying the same request again later can help.
   bool is_passing() const {
-    return verdict == Verdict::failed || verdict == Verdict::slow_down || verdict == Verdict::unauthorised || verdict == Verdict::forbidden;
+    return verdict == Verdict::failed || verdict == Verdict::slow_down || verdict == Verdict::unauthorised ||
+           verdict == Verdict::forbidden;
   }
 };
 
@@ -84,7 +85,8 @@ class ControlPlane {
 
  private:
   Answer send(std::string_view method, std::string_view path, std::string body, const RequestOptions& options);
-  http::ClientRequest request(std::string_view method, std::string_view path, std::string body, const RequestOptions& options) const;
+  http::ClientRequest request(std::string_view method, std::string_view path, std::string body,
+                              const RequestOptions& options) const;
   void note_date(const http::ClientResponse& response);
   std::shared_ptr<http::Client> client() const;
 

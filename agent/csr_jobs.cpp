@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "agent/crash_point.hpp"
 #include "agent/messages.hpp"
+#include "core/base/crash_point.hpp"
 #include "core/base/error.hpp"
 #include "core/base/id.hpp"
 #include "core/base/json.hpp"
@@ -22,7 +22,8 @@ constexpr std::size_t kLongestName = 253;
 constexpr auto kDuplicateWindow = std::chrono::minutes(10);
 
 void check_name(const std::string& name) {
-  const bool control = std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  const bool control =
+      std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   if (!control && name.size() <= kLongestName && is_utf8(name)) return;
   throw invalid(fmt::format("CSR creation failed: invalid SAN \"{}\"", printable(shorten(name, 64))));
 }
@@ -44,7 +45,8 @@ KeyRequest key_request(const WorkItem& item) {
     check_name(san);
     out.sans.emplace_back(name);
   }
-  if (out.sans.size() > kMostNames) throw invalid(fmt::format("CSR creation failed: {} names, at most {} are allowed", out.sans.size(), kMostNames));
+  if (out.sans.size() > kMostNames)
+    throw invalid(fmt::format("CSR creation failed: {} names, at most {} are allowed", out.sans.size(), kMostNames));
   if (out.common_name.empty() && out.sans.empty()) throw invalid("empty common name");
   return out;
 }
@@ -58,7 +60,8 @@ Step CsrJobs::run(Job& job) {
   }
   crash_point("key_stored");
   const Time now = session_.clock().now();
-  if (record.accepted && record.accepted_attempt == job.item.attempt && now - *record.accepted < kDuplicateWindow) return {Step::End::dropped};
+  if (record.accepted && record.accepted_attempt == job.item.attempt && now - *record.accepted < kDuplicateWindow)
+    return {Step::End::dropped};
   if (record.submitted && !record.accepted) {
     Answer answer;
     switch (fate_of(record, answer)) {
@@ -67,15 +70,19 @@ Step CsrJobs::run(Job& job) {
         keys_.mark_accepted(record, job.item.attempt);
         session_.signals().poll();
         return {Step::End::completed};
-      case Fate::ask_again: return session_.later(job, answer, fmt::format("CSR submission failed: its outcome cannot be learnt: {}", answer.problem));
-      case Fate::unknown: break;
+      case Fate::ask_again:
+        return session_.later(job, answer,
+                              fmt::format("CSR submission failed: its outcome cannot be learnt: {}", answer.problem));
+      case Fate::unknown:
+        break;
     }
   }
   return submit(job, record);
 }
 
 CsrJobs::Fate CsrJobs::fate_of(const KeyRecord& record, Answer& answer) {
-  answer = session_.control_plane().get(session_.path("/certificates/" + http::percent_encode(record.request.certificate_id)));
+  answer = session_.control_plane().get(
+      session_.path("/certificates/" + http::percent_encode(record.request.certificate_id)));
   if (answer.is_passing()) return Fate::ask_again;
   if (!answer.ok()) return Fate::unknown;
   try {
@@ -99,7 +106,9 @@ Step CsrJobs::submit(Job& job, const KeyRecord& record) {
     case Verdict::ok:
       crash_point("csr_submitted");
       keys_.mark_accepted(record, job.item.attempt);
-      log::write(kCsrSubmitted, {{"job_id", job.item.id}, {"certificate_id", job.item.certificate_id}, {"status", json::text_or(answer.body, "status")}});
+      log::write(kCsrSubmitted, {{"job_id", job.item.id},
+                                 {"certificate_id", job.item.certificate_id},
+                                 {"status", json::text_or(answer.body, "status")}});
       session_.signals().poll();
       return {Step::End::completed};
     case Verdict::conflict:
@@ -107,8 +116,10 @@ Step CsrJobs::submit(Job& job, const KeyRecord& record) {
       return {Step::End::dropped};
     case Verdict::refused:
     case Verdict::not_found:
-    case Verdict::too_large: return session_.fail(job, fmt::format("CSR rejected: {}", answer.text));
-    default: return session_.later(job, answer, fmt::format("CSR submission failed: {}", answer.problem));
+    case Verdict::too_large:
+      return session_.fail(job, fmt::format("CSR rejected: {}", answer.text));
+    default:
+      return session_.later(job, answer, fmt::format("CSR submission failed: {}", answer.problem));
   }
 }
 

@@ -39,7 +39,9 @@ Duration Delivery::turn(std::chrono::milliseconds time_limit) {
 
 Delivery::Fate Delivery::deliver(const Letter& letter, const Answer& answer) {
   switch (answer.verdict) {
-    case Verdict::ok: outbox_.delivered(letter); return Fate::done;
+    case Verdict::ok:
+      outbox_.delivered(letter);
+      return Fate::done;
     case Verdict::retired:
       discard(letter, answer);
       session_.signals().heartbeat();
@@ -49,9 +51,13 @@ Delivery::Fate Delivery::deliver(const Letter& letter, const Answer& answer) {
       return Fate::done;
     case Verdict::conflict:
     case Verdict::not_found:
-    case Verdict::refused: discard(letter, answer); return Fate::done;
-    case Verdict::failed: return answer.status == 0 ? Fate::stop : Fate::later;
-    default: return Fate::stop;
+    case Verdict::refused:
+      discard(letter, answer);
+      return Fate::done;
+    case Verdict::failed:
+      return answer.status == 0 ? Fate::stop : Fate::later;
+    default:
+      return Fate::stop;
   }
 }
 

@@ -11,7 +11,8 @@ namespace certctl::agent {
 /// Sends what waits in the outbox.
 class Delivery {
  public:
-  Delivery(Session& session, Outbox& outbox) : session_(session), outbox_(outbox), contact_("outbox", session.control_plane()) {}
+  Delivery(Session& session, Outbox& outbox)
+      : session_(session), outbox_(outbox), contact_("outbox", session.control_plane()) {}
 
   /// One pass over the outbox; how long to wait before the next.
   Duration turn(std::chrono::milliseconds time_limit = std::chrono::seconds(30));

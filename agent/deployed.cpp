@@ -16,7 +16,8 @@ DeployedCertificates::DeployedCertificates(fs::path folder) : folder_(std::move(
     if (entry.path().extension() != ".json") continue;
     try {
       const json::Document document = json::parse(read_file(entry.path()).value_or(""));
-      Deployed deployed{.target_id = entry.path().stem(), .certificate_id = json::text_or(document, "certificate_id"),
+      Deployed deployed{.target_id = entry.path().stem(),
+                        .certificate_id = json::text_or(document, "certificate_id"),
                         .spki_sha256 = json::text_or(document, "spki_sha256"),
                         .fingerprint_sha256 = json::text_or(document, "fingerprint_sha256"),
                         .not_after = parse_time(json::text_or(document, "not_after")).value_or(Time{})};

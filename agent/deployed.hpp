@@ -20,7 +20,8 @@ struct Deployed {
   Time not_after{};
 };
 
-/// `<folder>/<target_id>.json`: which keys are in use, and what expires if nobody renews it. All members from any thread.
+/// `<folder>/<target_id>.json`: which keys are in use, and what expires if nobody renews it. All members from any
+/// thread.
 class DeployedCertificates {
  public:
   explicit DeployedCertificates(std::filesystem::path folder);

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
-#include "agent/crash_point.hpp"
 #include "agent/deploy_settings.hpp"
 #include "agent/files.hpp"
 #include "agent/messages.hpp"
+#include "core/base/crash_point.hpp"
 #include "core/base/error.hpp"
 #include "core/base/id.hpp"
 #include "core/base/text.hpp"
@@ -33,18 +33,22 @@ Error config_error(std::string_view type, std::string_view why) {
   return invalid(fmt::format("connector init failed: invalid {} config: {}", type, why));
 }
 
-DeploymentReport at_stage(std::string stage, const std::string& message) {
+/// `kind` tells the control plane whether another attempt can help.
+DeploymentReport at_stage(std::string stage, plugin::Status kind, const std::string& message) {
   DeploymentReport out;
   out.stage = std::move(stage);
+  if (kind != plugin::Status::ok) out.error_kind = plugin::to_text(kind);
   out.message = message;
   return out;
 }
 
 std::string leaf_validity_fault(const crypto::Certificate& leaf, Time now) {
   if (leaf.not_before() > now + kTolerableFuture) {
-    return fmt::format("certificate {} is not valid before {}; this machine's clock says {}", leaf.serial(), format_time(leaf.not_before()), format_time(now));
+    return fmt::format("certificate {} is not valid before {}; this machine's clock says {}", leaf.serial(),
+                       format_time(leaf.not_before()), format_time(now));
   }
-  if (leaf.not_after() <= now) return fmt::format("certificate {} has expired at {}", leaf.serial(), format_time(leaf.not_after()));
+  if (leaf.not_after() <= now)
+    return fmt::format("certificate {} has expired at {}", leaf.serial(), format_time(leaf.not_after()));
   return {};
 }
 
@@ -58,23 +62,40 @@ void append_if(std::vector<std::string>& list, std::string_view lines) {
 void take_meta(DeploymentReport& out, const std::string& name, const std::string& value) {
   constexpr std::string_view kPhase = "phase_ms_";
   Verification& verification = out.verification;
-  if (name == "idempotent") out.idempotent = value == "true";
-  else if (name == "rolled_back") out.rolled_back = value == "true";
-  else if (name == "manual_action_required") out.manual_action_required = value == "true";
-  else if (name == "fingerprint_sha256") out.fingerprint_sha256 = value;
-  else if (name == "previous_fingerprint_sha256") out.previous_fingerprint_sha256 = value;
-  else if (name == "validate_mode") out.validate_mode = value;
-  else if (name == "backup_paths") append_if(out.backup_paths, value);
-  else if (name == "stage") out.stage = value;
-  else if (name == "duration_ms") out.durations_ms["total"] = parse_integer(value).value_or(0);
-  else if (name.starts_with(kPhase)) out.durations_ms[name.substr(kPhase.size())] = parse_integer(value).value_or(0);
-  else if (name == "verification_status") verification.status = value;
-  else if (name == "verification_endpoint") verification.endpoint = value;
-  else if (name == "verification_expected") verification.expected_fingerprint = value;
-  else if (name == "verification_actual") verification.actual_fingerprint = value;
-  else if (name == "verification_attempts") verification.attempts = parse_integer(value).value_or(0);
-  else if (name == "verification_error") verification.error = value;
-  else out.metadata[name] = value;
+  if (name == "idempotent")
+    out.idempotent = value == "true";
+  else if (name == "rolled_back")
+    out.rolled_back = value == "true";
+  else if (name == "manual_action_required")
+    out.manual_action_required = value == "true";
+  else if (name == "fingerprint_sha256")
+    out.fingerprint_sha256 = value;
+  else if (name == "previous_fingerprint_sha256")
+    out.previous_fingerprint_sha256 = value;
+  else if (name == "validate_mode")
+    out.validate_mode = value;
+  else if (name == "backup_paths")
+    append_if(out.backup_paths, value);
+  else if (name == "stage")
+    out.stage = value;
+  else if (name == "duration_ms")
+    out.durations_ms["total"] = parse_integer(value).value_or(0);
+  else if (name.starts_with(kPhase))
+    out.durations_ms[name.substr(kPhase.size())] = parse_integer(value).value_or(0);
+  else if (name == "verification_status")
+    verification.status = value;
+  else if (name == "verification_endpoint")
+    verification.endpoint = value;
+  else if (name == "verification_expected")
+    verification.expected_fingerprint = value;
+  else if (name == "verification_actual")
+    verification.actual_fingerprint = value;
+  else if (name == "verification_attempts")
+    verification.attempts = parse_integer(value).value_or(0);
+  else if (name == "verification_error")
+    verification.error = value;
+  else
+    out.metadata[name] = value;
 }
 
 }  // namespace
@@ -103,8 +124,8 @@ Step DeploymentJobs::run(Job& job) {
   const WorkItem& item = job.item;
   if (!is_valid_id(item.certificate_id)) return session_.fail(job, "invalid certificate id");
   if (job.tries == 0) {
-    const Answer answer = session_.control_plane().post(session_.path(fmt::format("/jobs/{}/status", http::percent_encode(item.id))),
-                                                        R"({"status":"Running"})");
+    const Answer answer = session_.control_plane().post(
+        session_.path(fmt::format("/jobs/{}/status", http::percent_encode(item.id))), R"({"status":"Running"})");
     // Cancelled meanwhile. One that an earlier run had begun is brought to its end all the same.
     if (answer.verdict == Verdict::conflict && !job.resumed) {
       log::write(kJobDropped, {{"job_id", item.id}, {"error", answer.problem}});
@@ -112,7 +133,8 @@ Step DeploymentJobs::run(Job& job) {
     }
   }
   if (item.target_type.empty()) {
-    return session_.finish(job, Report::completed(at_stage("", "no target type: nothing was deployed")));
+    return session_.finish(job,
+                           Report::completed(at_stage("", plugin::Status::ok, "no target type: nothing was deployed")));
   }
   const Fetched fetched = fetch(job);
   if (!fetched.material) return fetched.otherwise;
@@ -120,13 +142,14 @@ Step DeploymentJobs::run(Job& job) {
   try {
     connector = instance(item);
   } catch (const Error& e) {
-    return session_.fail(job, e.what(), at_stage("validate_config", e.what()));
+    return session_.fail(job, e.what(), at_stage("validate_config", plugin::Status::invalid_config, e.what()));
   }
   return deploy(job, *fetched.material, *connector);
 }
 
 DeploymentJobs::Fetched DeploymentJobs::fetch(Job& job) {
-  const Answer answer = session_.control_plane().get(session_.path("/certificates/" + http::percent_encode(job.item.certificate_id)));
+  const Answer answer =
+      session_.control_plane().get(session_.path("/certificates/" + http::percent_encode(job.item.certificate_id)));
   if (answer.is_passing() || answer.verdict == Verdict::retired) {
     return {{}, session_.later(job, answer, fmt::format("cert fetch failed: {}", answer.problem))};
   }
@@ -139,9 +162,9 @@ DeploymentJobs::Fetched DeploymentJobs::fetch(Job& job) {
 /// The first block is the leaf, and its key must be here.
 DeploymentJobs::Fetched DeploymentJobs::pair(const Job& job, const Answer& answer) {
   const std::string& certificate_id = job.item.certificate_id;
-  const auto refuse = [&](const std::string& why) {
+  const auto refuse = [&](plugin::Status kind, const std::string& why) {
     const std::string text = "deployment failed: " + why;
-    return Fetched{{}, session_.fail(job, text, at_stage("material", text))};
+    return Fetched{{}, session_.fail(job, text, at_stage("material", kind, text))};
   };
   try {
     const auto certificates = crypto::parse_pem_certificates(json::text_or(answer.body, "certificate_pem"));
@@ -153,15 +176,19 @@ DeploymentJobs::Fetched DeploymentJobs::pair(const Job& job, const Answer& answe
     }
     auto key = keys_.find(certificate_id, spki);
     if (!key) {
-      return {{}, session_.fail(job, fmt::format("key read failed: no private key on this agent for certificate {} (SPKI {})", certificate_id, spki))};
+      return {
+          {},
+          session_.fail(job, fmt::format("key read failed: no private key on this agent for certificate {} (SPKI {})",
+                                         certificate_id, spki))};
     }
-    if (const std::string fault = leaf_validity_fault(leaf, session_.clock().now()); !fault.empty()) return refuse(fault);
+    if (const std::string fault = leaf_validity_fault(leaf, session_.clock().now()); !fault.empty())
+      return refuse(plugin::Status::transient, fault);
     keys_.promote(certificate_id, spki);
     return {Material{crypto::sort_chain(spki, certificates), std::move(*key)}, {}};
   } catch (const FileError& e) {
     return {{}, session_.fail(job, fmt::format("key read failed: {}", e.what()))};
   } catch (const Error& e) {
-    return refuse(e.what());
+    return refuse(plugin::Status::invalid_request, e.what());
   }
 }
 
@@ -171,27 +198,32 @@ std::shared_ptr<plugin::Instance> DeploymentJobs::instance(const WorkItem& item)
   if (connector == nullptr) {
     std::vector<std::string> types;
     for (const auto* known : options_.plugins->connectors("target")) types.push_back(known->type());
-    throw invalid(fmt::format("connector init failed: unsupported target type: {} (installed: {})", printable(shorten(item.target_type, 100)),
-                              types.empty() ? "none" : join(types, ", ")));
+    throw invalid(fmt::format("connector init failed: unsupported target type: {} (installed: {})",
+                              printable(shorten(item.target_type, 100)), types.empty() ? "none" : join(types, ", ")));
   }
   const json::Raw sent = item.target_config.value_or(json::Raw{});
   if (!sent.text.starts_with('{')) {
-    throw config_error(connector->type(), fmt::format("target_config is a {}, not an object", json::type_name(json::parse(sent.text))));
+    throw config_error(connector->type(),
+                       fmt::format("target_config is a {}, not an object", json::type_name(json::parse(sent.text))));
   }
-  const auto checked = connector->schema().check(with_defaults(sent, connector->schema(), options_.defaults, item.deploy_defaults));
+  const auto checked =
+      connector->schema().check(with_defaults(sent, connector->schema(), options_.defaults, item.deploy_defaults));
   if (!checked.usable()) throw config_error(connector->type(), faults(checked.errors, checked.missing));
   for (const auto& finding : connector->validate(checked.config)) {
     if (finding.severity == plugin::Severity::bad) throw config_error(connector->type(), finding.text);
   }
   try {
-    return connector->create({.id = item.target_id, .config = checked.config, .services = options_.services, .resolve_secret = {}});
+    return connector->create(
+        {.id = item.target_id, .config = checked.config, .services = options_.services, .resolve_secret = {}});
   } catch (const Error& e) {
     throw config_error(connector->type(), e.fields().empty() ? e.what() : faults(e.fields()));
   }
 }
 
 Step DeploymentJobs::deploy(Job& job, const Material& material, plugin::Instance& instance) {
-  log::write(kDeploying, {{"job_id", job.item.id}, {"certificate_id", job.item.certificate_id}, {"target_id", job.item.target_id},
+  log::write(kDeploying, {{"job_id", job.item.id},
+                          {"certificate_id", job.item.certificate_id},
+                          {"target_id", job.item.target_id},
                           {"target_type", job.item.target_type}});
   const plugin::Outcome outcome = instance.call("deploy", call(job, material));
   crash_point("deployed");
@@ -211,10 +243,13 @@ plugin::Call DeploymentJobs::call(const Job& job, const Material& material) cons
       .add(CERTCTL_KEY_STATE_DIR, std::filesystem::absolute(options_.state_dir).string())
       .add(CERTCTL_KEY_EXPECTED_SERIAL, material.chain.leaf.serial())
       .add_bytes(CERTCTL_KEY_EXPECTED_SHA256, from_hex(material.chain.leaf.fingerprint_sha256()).value_or(Bytes{}));
-  material.key.to_pem(crypto::KeyForm::pkcs8).use([&](std::string_view pem) { out.in.add(CERTCTL_KEY_KEY_PKCS8, pem); });
+  material.key.to_pem(crypto::KeyForm::pkcs8).use([&](std::string_view pem) {
+    out.in.add(CERTCTL_KEY_KEY_PKCS8, pem);
+  });
   const auto original = material.key.algorithm() == "ECDSA" ? crypto::KeyForm::traditional : crypto::KeyForm::pkcs8;
   material.key.to_pem(original).use([&](std::string_view pem) { out.in.add(CERTCTL_KEY_KEY_ORIGINAL, pem); });
-  if (const auto token = job.resumed ? read_file(token_path(job)) : std::nullopt) out.in.add_bytes(CERTCTL_KEY_CHECKPOINT, as_bytes(*token));
+  if (const auto token = job.resumed ? read_file(token_path(job)) : std::nullopt)
+    out.in.add_bytes(CERTCTL_KEY_CHECKPOINT, as_bytes(*token));
 
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(job.deadline - session_.clock().now());
   out.timeout = std::max<std::chrono::milliseconds>(left, std::chrono::seconds(60));
@@ -235,10 +270,16 @@ Step DeploymentJobs::conclude(const Job& job, const Material& material, const pl
     if (outcome.unread_critical) why = fmt::format("the connector ignored {}", join(outcome.unread, ", "));
     return session_.fail(job, "deployment failed: " + why, std::move(numbers));
   }
-  deployed_.record({job.item.target_id, job.item.certificate_id, leaf.spki_sha256(), leaf.fingerprint_sha256(), leaf.not_after()});
-  log::write(kDeployed, {{"job_id", job.item.id}, {"certificate_id", job.item.certificate_id}, {"target_type", job.item.target_type},
-                         {"target_address", numbers.target_address}, {"fingerprint_sha256", leaf.fingerprint_sha256()},
-                         {"idempotent", numbers.idempotent}, {"verification", numbers.verification.status}, {"duration_ms", outcome.took.count()}});
+  deployed_.record(
+      {job.item.target_id, job.item.certificate_id, leaf.spki_sha256(), leaf.fingerprint_sha256(), leaf.not_after()});
+  log::write(kDeployed, {{"job_id", job.item.id},
+                         {"certificate_id", job.item.certificate_id},
+                         {"target_type", job.item.target_type},
+                         {"target_address", numbers.target_address},
+                         {"fingerprint_sha256", leaf.fingerprint_sha256()},
+                         {"idempotent", numbers.idempotent},
+                         {"verification", numbers.verification.status},
+                         {"duration_ms", outcome.took.count()}});
   return session_.finish(job, Report::completed(std::move(numbers)));
 }
 

@@ -24,7 +24,9 @@ class Descriptor {
   explicit Descriptor(int number) : number_(number) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { if (number_ >= 0) ::close(number_); }
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
   int number() const { return number_; }
   bool open() const { return number_ >= 0; }
 
@@ -64,7 +66,8 @@ void overwrite(const fs::path& path) {
 }  // namespace
 
 FileError::FileError(std::string_view what, const fs::path& path, int number)
-    : Error(ErrorKind::internal, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(number))), number_(number) {}
+    : Error(ErrorKind::internal, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(number))),
+      number_(number) {}
 
 void write_durably(const fs::path& path, std::string_view bytes, mode_t mode) {
   const fs::path temporary = temporary_beside(path);

@@ -28,7 +28,10 @@ const Flag* find(std::span<const Flag> table, std::string_view name) {
 
 ParsedFlags parse_flags(std::span<const Flag> table, std::span<const std::string> arguments) {
   ParsedFlags out;
-  const auto refuse = [&](std::string why) { out.problem = std::move(why); return out; };
+  const auto refuse = [&](std::string why) {
+    out.problem = std::move(why);
+    return out;
+  };
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     std::string_view argument = arguments[i];
     if (argument == "--" && i + 1 == arguments.size()) return out;
@@ -36,7 +39,8 @@ ParsedFlags parse_flags(std::span<const Flag> table, std::span<const std::string
     if (argument.size() < 2 || argument[0] != '-') return refuse(fmt::format("unexpected argument: {}", argument));
     const std::string_view whole = argument;
     argument.remove_prefix(argument.starts_with("--") ? 2 : 1);
-    if (argument.empty() || argument[0] == '-' || argument[0] == '=') return refuse(fmt::format("bad flag syntax: {}", whole));
+    if (argument.empty() || argument[0] == '-' || argument[0] == '=')
+      return refuse(fmt::format("bad flag syntax: {}", whole));
 
     const auto equals = argument.find('=');
     const std::string name(argument.substr(0, equals));
@@ -44,7 +48,10 @@ ParsedFlags parse_flags(std::span<const Flag> table, std::span<const std::string
     if (equals != std::string_view::npos) value = std::string(argument.substr(equals + 1));
     const Flag* flag = find(table, name);
     if (flag == nullptr) {
-      if (name == "h" || name == "help") { out.help = true; return out; }
+      if (name == "h" || name == "help") {
+        out.help = true;
+        return out;
+      }
       return refuse(fmt::format("flag provided but not defined: -{}", name));
     }
     if (flag->boolean) {
@@ -68,7 +75,8 @@ std::string usage(std::string_view program, std::span<const Flag> table) {
   std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return std::string_view(a->name) < b->name; });
   std::string out = fmt::format("Usage of {}:\n", program);
   for (const auto* flag : sorted) {
-    out += fmt::format("  -{}{}{}\n    \t{}\n", flag->name, flag->boolean ? "" : " ", flag->boolean ? "" : flag->value_name, flag->help);
+    out += fmt::format("  -{}{}{}\n    \t{}\n", flag->name, flag->boolean ? "" : " ",
+                       flag->boolean ? "" : flag->value_name, flag->help);
   }
   return out;
 }

@@ -23,8 +23,8 @@ struct ParsedFlags {
   std::string problem;  ///< in Go's words; empty: none. Print it and the usage, exit 2
 };
 
-/// `-name value`, `-name=value`, one or two dashes; booleans `-name` or `-name=false`. Positional arguments are refused:
-/// they are always a mistake.
+/// `-name value`, `-name=value`, one or two dashes; booleans `-name` or `-name=false`. Positional arguments are
+/// refused: they are always a mistake.
 ParsedFlags parse_flags(std::span<const Flag> table, std::span<const std::string> arguments);
 
 /// As Go prints it.

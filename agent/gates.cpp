@@ -23,13 +23,15 @@ namespace {
 void check_credentials(const Options& options) {
   const bool stored = IdentityStore(options.state_dir).stored();
   if (options.api_key.empty() && options.bootstrap_token.empty() && !stored) {
-    throw invalid("API key is required: set -api-key or CERTCTL_API_KEY (or CERTCTL_API_KEY_FILE, or "
-                  "CERTCTL_AGENT_BOOTSTRAP_TOKEN for the first start)");
+    throw invalid(
+        "API key is required: set -api-key or CERTCTL_API_KEY (or CERTCTL_API_KEY_FILE, or "
+        "CERTCTL_AGENT_BOOTSTRAP_TOKEN for the first start)");
   }
   if (!options.agent_id.empty() && (!is_valid_agent_id(options.agent_id))) {
-    throw invalid(fmt::format("agent id \"{}\" is not valid: -agent-id or CERTCTL_AGENT_ID must be 1 to 128 letters, digits, "
-                              "dots, underscores and dashes, as POST /api/v1/agents gives it",
-                              printable(shorten(options.agent_id, 160))));
+    throw invalid(
+        fmt::format("agent id \"{}\" is not valid: -agent-id or CERTCTL_AGENT_ID must be 1 to 128 letters, digits, "
+                    "dots, underscores and dashes, as POST /api/v1/agents gives it",
+                    printable(shorten(options.agent_id, 160))));
   }
 }
 
@@ -40,8 +42,10 @@ void check_plugins(const plugin::Host& host, const Options& options) {
   }
   std::vector<std::string> types;
   for (const auto* connector : host.connectors("target")) types.push_back(connector->type());
-  if (types.empty()) log::write(kNoPlugins, {{"folders", join(options.plugin_dirs, ":")}});
-  else log::write(kPlugins, {{"target_types", join(types, ",")}});
+  if (types.empty())
+    log::write(kNoPlugins, {{"folders", join(options.plugin_dirs, ":")}});
+  else
+    log::write(kPlugins, {{"target_types", join(types, ",")}});
 }
 
 bool is_writable_by_us(const fs::path& path) { return ::access(path.c_str(), W_OK | X_OK) == 0; }
@@ -56,7 +60,9 @@ InstanceLock::InstanceLock(const fs::path& state_dir) {
   const int number = errno;
   ::close(descriptor_);
   if (number != EWOULDBLOCK) throw FileError("lock", path, number);
-  throw conflict(fmt::format("another agent runs with the state directory {}: stop it, or give this one its own -state-dir", state_dir.string()));
+  throw conflict(
+      fmt::format("another agent runs with the state directory {}: stop it, or give this one its own -state-dir",
+                  state_dir.string()));
 }
 
 InstanceLock::~InstanceLock() {
@@ -75,23 +81,28 @@ void check_ca_bundle(const std::string& path) {
     text = read_file(path).value_or("");
     if (text.empty() && ::access(path.c_str(), R_OK) != 0) throw FileError("open", path, errno);
   } catch (const FileError& e) {
-    throw invalid(fmt::format("CA bundle {} cannot be read: {}; correct -ca-bundle or CERTCTL_SERVER_CA_BUNDLE_PATH", path, std::strerror(e.number())));
+    throw invalid(fmt::format("CA bundle {} cannot be read: {}; correct -ca-bundle or CERTCTL_SERVER_CA_BUNDLE_PATH",
+                              path, std::strerror(e.number())));
   }
   try {
     crypto::parse_pem_certificates(text);
   } catch (const Error& e) {
-    throw invalid(fmt::format("CA bundle {} holds no usable PEM certificate: {}; correct -ca-bundle or CERTCTL_SERVER_CA_BUNDLE_PATH", path, e.what()));
+    throw invalid(fmt::format(
+        "CA bundle {} holds no usable PEM certificate: {}; correct -ca-bundle or CERTCTL_SERVER_CA_BUNDLE_PATH", path,
+        e.what()));
   }
 }
 
 fs::path ready_key_folder(const fs::path& key_dir) {
   const fs::path path = key_dir.lexically_normal();
   if (path.empty() || path == "." || path == "/" || path == "./") {
-    throw invalid(fmt::format("key directory \"{}\" is refused: give -key-dir or CERTCTL_KEY_DIR a directory of its own", key_dir.string()));
+    throw invalid(fmt::format(
+        "key directory \"{}\" is refused: give -key-dir or CERTCTL_KEY_DIR a directory of its own", key_dir.string()));
   }
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
-    throw invalid(fmt::format("key directory {} is not a directory: correct -key-dir or CERTCTL_KEY_DIR", path.string()));
+    throw invalid(
+        fmt::format("key directory {} is not a directory: correct -key-dir or CERTCTL_KEY_DIR", path.string()));
   }
   const bool foreign = ::stat(path.c_str(), &status) == 0 && status.st_uid != ::geteuid();
   if (!foreign) {
@@ -99,14 +110,15 @@ fs::path ready_key_folder(const fs::path& key_dir) {
     return path;
   }
   if (!is_writable_by_us(path)) {
-    throw invalid(fmt::format("key directory {} belongs to user {} and is not writable: chown {} {}", path.string(), status.st_uid,
-                              ::geteuid(), path.string()));
+    throw invalid(fmt::format("key directory {} belongs to user {} and is not writable: chown {} {}", path.string(),
+                              status.st_uid, ::geteuid(), path.string()));
   }
   // A Kubernetes emptyDir with fsGroup: root's, 02777, and not ours to change.
   const fs::path own = path / "agent";
   make_private_folder(own);
   if (::stat(own.c_str(), &status) != 0 || status.st_uid != ::geteuid()) {
-    throw invalid(fmt::format("key directory {} belongs to another user: remove it, or chown {} {}", own.string(), ::geteuid(), own.string()));
+    throw invalid(fmt::format("key directory {} belongs to another user: remove it, or chown {} {}", own.string(),
+                              ::geteuid(), own.string()));
   }
   log::write(kKeyFolderShared, {{"path", path.string()}, {"used", own.string()}});
   return own;

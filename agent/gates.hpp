@@ -31,8 +31,8 @@ struct Ground {
 /// Whether an earlier run found the agent retired.
 bool is_retired(const std::filesystem::path& state_dir);
 
-/// The gates of agent.md §1.3 in their order. Throws certctl::Error with the line to print; nothing has been asked of the
-/// network. `-check-config` takes no lock, so that it can be run beside a working agent.
+/// The gates of agent.md §1.3 in their order. Throws certctl::Error with the line to print; nothing has been asked of
+/// the network. `-check-config` takes no lock, so that it can be run beside a working agent.
 Ground pass_gates(const Options& options, std::shared_ptr<const Clock> clock);
 
 /// The path at which private keys may be kept: made or tightened to 0700, owned by this process's user.

@@ -17,11 +17,21 @@ constexpr const char* kCapabilities[] = {"long_poll", "job_lease", "ip_sans", "d
 
 }  // namespace
 
-Heartbeat::Heartbeat(Session& session, Registration& registration, const Options& options, JobBoard& jobs, const Outbox& outbox,
-                     DeployedCertificates& deployed, std::shared_ptr<plugin::Host> plugins, Ending ending)
-    : session_(session), registration_(registration), options_(options), jobs_(jobs), outbox_(outbox), deployed_(deployed),
-      plugins_(std::move(plugins)), ending_(std::move(ending)), facts_(host_facts(options.server.url)), started_(session.clock().now()),
-      contact_("heartbeat", session.control_plane(), registration.spare_key()), pace_{options.heartbeat_interval, options.poll_interval} {}
+Heartbeat::Heartbeat(Session& session, Registration& registration, const Options& options, JobBoard& jobs,
+                     const Outbox& outbox, DeployedCertificates& deployed, std::shared_ptr<plugin::Host> plugins,
+                     Ending ending)
+    : session_(session),
+      registration_(registration),
+      options_(options),
+      jobs_(jobs),
+      outbox_(outbox),
+      deployed_(deployed),
+      plugins_(std::move(plugins)),
+      ending_(std::move(ending)),
+      facts_(host_facts(options.server.url)),
+      started_(session.clock().now()),
+      contact_("heartbeat", session.control_plane(), registration.spare_key()),
+      pace_{options.heartbeat_interval, options.poll_interval} {}
 
 Heartbeat::Pace Heartbeat::pace() const {
   const std::scoped_lock lock(mutex_);
@@ -31,12 +41,18 @@ Heartbeat::Pace Heartbeat::pace() const {
 Duration Heartbeat::turn() {
   well_ = false;
   if (session_.agent_id().empty()) return register_agent();
-  const Answer answer = session_.control_plane().post(session_.path("/heartbeat"), body(), {.cancellation = cancellation_});
+  const Answer answer =
+      session_.control_plane().post(session_.path("/heartbeat"), body(), {.cancellation = cancellation_});
   switch (answer.verdict) {
-    case Verdict::ok: return recorded(answer);
-    case Verdict::retired: ending_.retired("heartbeat", answer); return pace().heartbeat;
-    case Verdict::not_found: return unknown_agent(answer);
-    default: break;
+    case Verdict::ok:
+      return recorded(answer);
+    case Verdict::retired:
+      ending_.retired("heartbeat", answer);
+      return pace().heartbeat;
+    case Verdict::not_found:
+      return unknown_agent(answer);
+    default:
+      break;
   }
   if (!cancellation_.cancelled()) warn_of_expiry();
   return contact_.failed(answer);
@@ -49,8 +65,11 @@ Duration Heartbeat::register_agent() {
       session_.set_agent_id(registration_.agent_id());
       session_.signals().poll();
       return {};
-    case Registration::Result::refused: ending_.fatal(attempt.problem); return pace().heartbeat;
-    case Registration::Result::retry: break;
+    case Registration::Result::refused:
+      ending_.fatal(attempt.problem);
+      return pace().heartbeat;
+    case Registration::Result::retry:
+      break;
   }
   return attempt.answer.verdict == Verdict::conflict ? Duration{} : contact_.failed(attempt.answer);
 }
@@ -72,6 +91,7 @@ Duration Heartbeat::recorded(const Answer& answer) {
   session_.control_plane().set_capabilities(std::move(capabilities));
   if (!long_poll_before && session_.control_plane().offers("long_poll")) session_.signals().poll();
   take_pace(answer.body);
+  registration_.rotate_key_if_due(session_.control_plane());
   log::write(kHeartbeat, {{"agent_id", session_.agent_id()}});
   return jittered(pace().heartbeat);
 }
@@ -80,9 +100,12 @@ Duration Heartbeat::recorded(const Answer& answer) {
 void Heartbeat::take_pace(const json::Value& answer) {
   constexpr std::int64_t kDay = 86'400;
   const std::scoped_lock lock(mutex_);
-  const std::int64_t heartbeat = json::integer_or(answer, "heartbeat_interval_s", 0), poll = json::integer_or(answer, "poll_interval_s", 0);
-  if (!options_.heartbeat_interval_given && heartbeat > 0) pace_.heartbeat = std::chrono::seconds(std::clamp<std::int64_t>(heartbeat, 5, kDay));
-  if (!options_.poll_interval_given && poll > 0) pace_.poll = std::chrono::seconds(std::clamp<std::int64_t>(poll, 1, kDay));
+  const std::int64_t heartbeat = json::integer_or(answer, "heartbeat_interval_s", 0),
+                     poll = json::integer_or(answer, "poll_interval_s", 0);
+  if (!options_.heartbeat_interval_given && heartbeat > 0)
+    pace_.heartbeat = std::chrono::seconds(std::clamp<std::int64_t>(heartbeat, 5, kDay));
+  if (!options_.poll_interval_given && poll > 0)
+    pace_.poll = std::chrono::seconds(std::clamp<std::int64_t>(poll, 1, kDay));
 }
 
 /// The last line of defence: nobody will renew these while the control plane is away.
@@ -91,7 +114,9 @@ void Heartbeat::warn_of_expiry() {
   if (now - expiry_warned_ < kExpiryRepeat) return;
   for (const auto& deployed : deployed_.expiring_before(now + kExpiryNotice)) {
     expiry_warned_ = now;
-    log::write(kExpiresUnattended, {{"certificate_id", deployed.certificate_id}, {"target_id", deployed.target_id}, {"not_after", format_time(deployed.not_after)}});
+    log::write(kExpiresUnattended, {{"certificate_id", deployed.certificate_id},
+                                    {"target_id", deployed.target_id},
+                                    {"not_after", format_time(deployed.not_after)}});
   }
 }
 

@@ -19,8 +19,11 @@ namespace certctl::agent {
 namespace {
 
 std::string go_architecture(std::string_view machine) {
-  struct Pair { std::string_view kernel, go; };
-  constexpr Pair kNames[] = {{"x86_64", "amd64"}, {"aarch64", "arm64"}, {"i686", "386"}, {"i386", "386"}, {"armv7l", "arm"}, {"armv6l", "arm"}};
+  struct Pair {
+    std::string_view kernel, go;
+  };
+  constexpr Pair kNames[] = {{"x86_64", "amd64"}, {"aarch64", "arm64"}, {"i686", "386"},
+                             {"i386", "386"},     {"armv7l", "arm"},    {"armv6l", "arm"}};
   for (const auto& [kernel, go] : kNames) {
     if (kernel == machine) return std::string(go);
   }
@@ -34,9 +37,12 @@ std::string source_address(const addrinfo& peer) {
   sockaddr_storage own{};
   socklen_t size = sizeof own;
   std::string out;
-  if (::connect(descriptor, peer.ai_addr, peer.ai_addrlen) == 0 && ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &size) == 0) {
+  if (::connect(descriptor, peer.ai_addr, peer.ai_addrlen) == 0 &&
+      ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &size) == 0) {
     std::array<char, NI_MAXHOST> text{};
-    if (::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) == 0) out = text.data();
+    if (::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) ==
+        0)
+      out = text.data();
   }
   ::close(descriptor);
   return out.substr(0, out.find('%'));

@@ -25,6 +25,7 @@ std::optional<Identity> IdentityStore::load() const {
     out.requested_id = json::text_or(document, "requested_id");
     out.api_key = Secret(json::text_or(document, "api_key"));
     out.registered_at = parse_time(json::text_or(document, "registered_at")).value_or(Time{});
+    out.key_since = parse_time(json::text_or(document, "key_since")).value_or(out.registered_at);
     if (out.server.empty() || !is_valid_id(out.agent_id)) throw invalid("no server or no agent id in it");
     return out;
   } catch (const Error& e) {
@@ -41,7 +42,7 @@ void IdentityStore::save(const Identity& identity) const {
       .field("requested_id", identity.requested_id)
       .key("api_key");
   identity.api_key.use([&](std::string_view key) { out.value(key); });
-  out.field("registered_at", identity.registered_at).end_object();
+  out.field("registered_at", identity.registered_at).field("key_since", identity.key_since).end_object();
   std::string text = out.take();
   write_durably(path_, text);
   wipe(text);

@@ -15,8 +15,9 @@ struct Identity {
   std::string server;
   std::string agent_id;
   std::string requested_id;  ///< what was asked for at registration; the server may have given another
-  Secret api_key;            ///< empty: the configured key is used (upstream's servers give none)
+  Secret api_key;            ///< the agent's own; empty: the configured key is used (upstream's servers give none)
   Time registered_at{};
+  Time key_since{};  ///< when the key was given; it is replaced after a while
 };
 
 /// `<state_dir>/identity.json`, 0600. One process, one thread at a time.

@@ -19,7 +19,8 @@ std::string lane_of(const WorkItem& item) {
 
 }  // namespace
 
-JobBoard::JobBoard(fs::path folder, Outbox& outbox, const Clock& clock) : folder_(std::move(folder)), outbox_(outbox), clock_(clock) {
+JobBoard::JobBoard(fs::path folder, Outbox& outbox, const Clock& clock)
+    : folder_(std::move(folder)), outbox_(outbox), clock_(clock) {
   make_private_folder(folder_);
   remove_temporaries(folder_);
 }
@@ -64,7 +65,8 @@ void JobBoard::resume() {
 JobBoard::Offer JobBoard::offer(const WorkItem& item) {
   {
     const std::scoped_lock lock(mutex_);
-    if (std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry->job.item.id == item.id; })) return Offer::known;
+    if (std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry->job.item.id == item.id; }))
+      return Offer::known;
   }
   if (outbox_.is_finished(item.id)) return Offer::finished;
   json::Writer journal;
@@ -75,7 +77,10 @@ JobBoard::Offer JobBoard::offer(const WorkItem& item) {
     enqueue(item, false);
   }
   changed_.notify_all();
-  log::write(kJobAccepted, {{"job_id", item.id}, {"type", item.type}, {"certificate_id", item.certificate_id}, {"target_id", item.target_id}});
+  log::write(kJobAccepted, {{"job_id", item.id},
+                            {"type", item.type},
+                            {"certificate_id", item.certificate_id},
+                            {"target_id", item.target_id}});
   return Offer::accepted;
 }
 
@@ -138,8 +143,10 @@ void JobBoard::run() {
     auto next = std::chrono::steady_clock::time_point::max();
     const auto entry = pick(next);
     if (entry == nullptr) {
-      if (next == std::chrono::steady_clock::time_point::max()) changed_.wait(lock);
-      else changed_.wait_until(lock, next);
+      if (next == std::chrono::steady_clock::time_point::max())
+        changed_.wait(lock);
+      else
+        changed_.wait_until(lock, next);
       continue;
     }
     entry->running = true;
@@ -170,7 +177,8 @@ std::shared_ptr<JobBoard::Entry> JobBoard::pick(std::chrono::steady_clock::time_
   return nullptr;
 }
 
-/// A deployment lets requests of its certificate go first, but does not wait while one of them only waits to be retried.
+/// A deployment lets requests of its certificate go first, but does not wait while one of them only waits to be
+/// retried.
 bool JobBoard::waits_for_request(const Entry& entry) const {
   if (!entry.job.item.is_deployment()) return false;
   return std::any_of(entries_.begin(), entries_.end(), [&](const auto& other) {

@@ -14,11 +14,13 @@ using namespace std::chrono_literals;
 WorkItem item_of(const std::string& text) { return parse_work_item(json::parse(text)); }
 
 WorkItem deployment(const std::string& id, const std::string& target, const std::string& certificate = "mc-1") {
-  return item_of(R"({"id":")" + id + R"(","type":"Deployment","status":"Running","certificate_id":")" + certificate + R"(","target_id":")" + target + R"("})");
+  return item_of(R"({"id":")" + id + R"(","type":"Deployment","status":"Running","certificate_id":")" + certificate +
+                 R"(","target_id":")" + target + R"("})");
 }
 
 WorkItem request(const std::string& id, const std::string& certificate = "mc-1") {
-  return item_of(R"({"id":")" + id + R"(","type":"Renewal","status":"AwaitingCSR","certificate_id":")" + certificate + R"("})");
+  return item_of(R"({"id":")" + id + R"(","type":"Renewal","status":"AwaitingCSR","certificate_id":")" + certificate +
+                 R"("})");
 }
 
 struct Fixture {
@@ -134,7 +136,10 @@ TEST_CASE_METHOD(Fixture, "A job that asks for it is run again later") {
 TEST_CASE_METHOD(Fixture, "Stopping cancels what does not end in time and keeps what was not begun") {
   JobBoard board(folder / "jobs", outbox, clock);
   board.start(1, [this](Job& job) {
-    { const std::scoped_lock lock(mutex); running.insert(job.item.id); }
+    {
+      const std::scoped_lock lock(mutex);
+      running.insert(job.item.id);
+    }
     changed.notify_all();
     while (!job.cancellation->cancelled()) std::this_thread::sleep_for(1ms);
     return Step::again(1h);

@@ -22,7 +22,9 @@ namespace {
 /// A pending key whose job has shown no life for so long is given up.
 constexpr auto kPendingLife = std::chrono::hours(7 * 24);
 
-Error with_stem(std::string_view stem, const Error& cause) { return Error(cause.kind(), fmt::format("{}: {}", stem, cause.what())); }
+Error with_stem(std::string_view stem, const Error& cause) {
+  return Error(cause.kind(), fmt::format("{}: {}", stem, cause.what()));
+}
 
 crypto::PrivateKey load_key(const fs::path& path) {
   const Secret pem(read_file(path).value_or(""));
@@ -71,9 +73,12 @@ KeyRecord from_json(const std::string& certificate_id, const std::string& spki, 
 
 std::string_view to_text(KeyState state) {
   switch (state) {
-    case KeyState::pending: return "pending";
-    case KeyState::current: return "current";
-    case KeyState::previous: return "previous";
+    case KeyState::pending:
+      return "pending";
+    case KeyState::current:
+      return "current";
+    case KeyState::previous:
+      return "previous";
   }
   return "pending";
 }
@@ -101,7 +106,9 @@ KeyRecord KeyStore::prepare(const KeyRequest& request) {
   for (const auto& record : records(request.certificate_id)) {
     if (record.state != KeyState::pending || record.request.job_id != request.job_id) continue;
     if (record.request == request) {
-      log::write(kKeyReused, {{"certificate_id", request.certificate_id}, {"job_id", request.job_id}, {"spki_sha256", record.spki_sha256}});
+      log::write(kKeyReused, {{"certificate_id", request.certificate_id},
+                              {"job_id", request.job_id},
+                              {"spki_sha256", record.spki_sha256}});
       return record;
     }
     // The job wants something else now (a profile was changed between two tries): its old key is of no use.
@@ -134,13 +141,16 @@ KeyRecord KeyStore::make(const KeyRequest& request) {
   } catch (const Error& e) {
     throw with_stem("key storage failed", e);
   }
-  log::write(kKeyMade, {{"certificate_id", request.certificate_id}, {"job_id", request.job_id},
-                        {"algorithm", key->name()}, {"spki_sha256", record.spki_sha256}});
+  log::write(kKeyMade, {{"certificate_id", request.certificate_id},
+                        {"job_id", request.job_id},
+                        {"algorithm", key->name()},
+                        {"spki_sha256", record.spki_sha256}});
   return record;
 }
 
 crypto::PrivateKey KeyStore::key_for(const KeyRequest& request) const {
-  if (request.reuse_key && fs::exists(key_path(request.certificate_id))) return load_key(key_path(request.certificate_id));
+  if (request.reuse_key && fs::exists(key_path(request.certificate_id)))
+    return load_key(key_path(request.certificate_id));
   return crypto::PrivateKey::generate(request.algorithm);
 }
 
@@ -163,7 +173,8 @@ void KeyStore::mark_accepted(const KeyRecord& record, int attempt) {
   step("accepted_written");
 }
 
-std::optional<crypto::PrivateKey> KeyStore::find(const std::string& certificate_id, const std::string& spki_sha256) const {
+std::optional<crypto::PrivateKey> KeyStore::find(const std::string& certificate_id,
+                                                 const std::string& spki_sha256) const {
   const std::scoped_lock lock(mutex_);
   const fs::path path = archived(certificate_id, spki_sha256, ".key");
   if (!fs::exists(path)) return std::nullopt;
@@ -204,9 +215,9 @@ void KeyStore::add(const std::string& certificate_id, const crypto::PrivateKey& 
 /// The states in the records follow `<id>.key`, which alone decides.
 void KeyStore::set_current(const std::string& certificate_id, const std::string& spki) {
   for (auto record : records(certificate_id)) {
-    const KeyState state = record.spki_sha256 == spki             ? KeyState::current
+    const KeyState state = record.spki_sha256 == spki          ? KeyState::current
                            : record.state == KeyState::current ? KeyState::previous
-                                                                  : record.state;
+                                                               : record.state;
     if (state == record.state) continue;
     record.state = state;
     write_record(record);
@@ -278,7 +289,8 @@ void KeyStore::tighten() const {
     struct stat status {};
     if (::lstat(entry.path().c_str(), &status) != 0 || (status.st_mode & 07777) == 0600) continue;
     if (status.st_uid != ::geteuid()) {
-      throw invalid(fmt::format("key file {} belongs to user {}: chown {} {}", entry.path().string(), status.st_uid, ::geteuid(), entry.path().string()));
+      throw invalid(fmt::format("key file {} belongs to user {}: chown {} {}", entry.path().string(), status.st_uid,
+                                ::geteuid(), entry.path().string()));
     }
     if (::chmod(entry.path().c_str(), 0600) != 0) throw FileError("chmod 0600", entry.path(), errno);
     log::write(kKeyTightened, {{"path", entry.path().string()}});
@@ -323,13 +335,16 @@ KeyRecord KeyStore::blank_record(const std::string& certificate_id, const crypto
 
 /// SPKI of `<id>.key`; empty: there is none.
 std::string KeyStore::current_spki(const std::string& certificate_id) const {
-  return fs::exists(key_path(certificate_id)) ? load_key(key_path(certificate_id)).public_key().spki_sha256() : std::string();
+  return fs::exists(key_path(certificate_id)) ? load_key(key_path(certificate_id)).public_key().spki_sha256()
+                                              : std::string();
 }
 
 /// Upstream's form: SEC 1 for EC keys, PKCS#8 for others.
 void KeyStore::write_key(const fs::path& path, const crypto::PrivateKey& key) {
   const bool elliptic = key.algorithm() == "ECDSA";
-  key.to_pem(elliptic ? crypto::KeyForm::traditional : crypto::KeyForm::pkcs8).use([&](std::string_view pem) { write_durably(path, pem); });
+  key.to_pem(elliptic ? crypto::KeyForm::traditional : crypto::KeyForm::pkcs8).use([&](std::string_view pem) {
+    write_durably(path, pem);
+  });
 }
 
 fs::path KeyStore::key_path(const std::string& certificate_id) const { return folder_ / (certificate_id + ".key"); }

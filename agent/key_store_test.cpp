@@ -47,7 +47,9 @@ struct Fixture {
   fs::path keys = folder / "keys";
   fs::path archive = keys / "archive" / "mc-web";
 
-  KeyStore open(int retention = 3) { return KeyStore(keys, clock, {.retention = retention, .deployed_spkis = {}, .on_step = {}}); }
+  KeyStore open(int retention = 3) {
+    return KeyStore(keys, clock, {.retention = retention, .deployed_spkis = {}, .on_step = {}});
+  }
 };
 
 TEST_CASE_METHOD(Fixture, "A key is stored privately with its request before anybody sees the request") {
@@ -116,7 +118,8 @@ TEST_CASE_METHOD(Fixture, "An EC key file has upstream's form, others are PKCS#8
 
 TEST_CASE_METHOD(Fixture, "Old keys beyond the retention are destroyed, deployed ones are kept") {
   std::set<std::string> deployed;
-  KeyStore store(keys, clock, {.retention = 2, .deployed_spkis = [&](const std::string&) { return deployed; }, .on_step = {}});
+  KeyStore store(keys, clock,
+                 {.retention = 2, .deployed_spkis = [&](const std::string&) { return deployed; }, .on_step = {}});
   std::vector<std::string> spkis;
   for (int i = 0; i < 5; ++i) {
     clock.advance(std::chrono::hours(1));
@@ -142,7 +145,9 @@ TEST_CASE_METHOD(Fixture, "Pending keys of dead jobs go after a week") {
 TEST_CASE_METHOD(Fixture, "A key of upstream's agent is adopted and its mode repaired") {
   make_private_folder(keys);
   const auto key = crypto::PrivateKey::generate("ECDSA-P256");
-  key.to_pem(crypto::KeyForm::traditional).use([&](std::string_view pem) { write_durably(keys / "mc-web.key", pem, 0644); });
+  key.to_pem(crypto::KeyForm::traditional).use([&](std::string_view pem) {
+    write_durably(keys / "mc-web.key", pem, 0644);
+  });
   KeyStore store = open();
   const auto record = store.record("mc-web", key.public_key().spki_sha256());
   REQUIRE(record.has_value());
@@ -174,7 +179,9 @@ bool dies_after_step(const fs::path& keys, const Clock& clock, int last, Life li
   REQUIRE(child >= 0);
   if (child == 0) {
     int left = last;
-    KeyStore store(keys, clock, {.retention = 1, .deployed_spkis = {}, .on_step = [&](std::string_view) { if (--left == 0) ::_exit(137); }});
+    KeyStore store(keys, clock, {.retention = 1, .deployed_spkis = {}, .on_step = [&](std::string_view) {
+                                   if (--left == 0) ::_exit(137);
+                                 }});
     life(store);
     ::_exit(0);
   }
@@ -229,7 +236,8 @@ TEST_CASE("A crash while keys are destroyed leaves no record without its key") {
     const ManualClock clock{Time(std::chrono::days(20000))};
     const fs::path keys = folder / "keys";
     const auto three_lives = [](KeyStore& store) {
-      for (const char* job : {"job-1", "job-2", "job-3"}) store.promote("mc-web", store.prepare(request_of(job)).spki_sha256);
+      for (const char* job : {"job-1", "job-2", "job-3"})
+        store.promote("mc-web", store.prepare(request_of(job)).spki_sha256);
     };
     const bool crashed = dies_after_step(keys, clock, last, three_lives);
     const KeyStore store(keys, clock, {.retention = 1, .deployed_spkis = {}, .on_step = {}});

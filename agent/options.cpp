@@ -15,17 +15,20 @@ namespace {
 using config::Type;
 
 constexpr Flag kFlags[] = {
-    {"server", false, "string", "Control plane URL, https only (CERTCTL_SERVER_URL) (default \"https://localhost:8443\")"},
+    {"server", false, "string",
+     "Control plane URL, https only (CERTCTL_SERVER_URL) (default \"https://localhost:8443\")"},
     {"api-key", false, "string", "API key (CERTCTL_API_KEY)"},
     {"api-key-file", false, "string", "File that holds the API key, mode 0600 (CERTCTL_API_KEY_FILE)"},
     {"bootstrap-token", false, "string", "Token for the registration (CERTCTL_AGENT_BOOTSTRAP_TOKEN)"},
     {"name", false, "string", "Display name (CERTCTL_AGENT_NAME) (default \"certctl-agent\")"},
     {"agent-id", false, "string", "Agent id (CERTCTL_AGENT_ID)"},
     {"key-dir", false, "string", "Directory of private keys (CERTCTL_KEY_DIR) (default \"/var/lib/certctl/keys\")"},
-    {"state-dir", false, "string", "Directory of the agent's state (CERTCTL_STATE_DIR) (default: parent of the key directory)"},
+    {"state-dir", false, "string",
+     "Directory of the agent's state (CERTCTL_STATE_DIR) (default: parent of the key directory)"},
     {"plugin-dir", false, "string", "Folders of target plugins, separated by colons (CERTCTL_PLUGIN_DIR)"},
     {"ca-bundle", false, "string", "PEM bundle that replaces the system roots (CERTCTL_SERVER_CA_BUNDLE_PATH)"},
-    {"insecure-skip-verify", true, "", "Do not verify the control plane's certificate; development only (CERTCTL_SERVER_TLS_INSECURE_SKIP_VERIFY)"},
+    {"insecure-skip-verify", true, "",
+     "Do not verify the control plane's certificate; development only (CERTCTL_SERVER_TLS_INSECURE_SKIP_VERIFY)"},
     {"config", false, "string", "File of CERTCTL_NAME=value lines, read before the environment (CERTCTL_AGENT_CONFIG)"},
     {"version", true, "", "Print version and plugins, then exit"},
     {"check-config", true, "", "Check the configuration and the connection, then exit"},
@@ -35,27 +38,39 @@ constexpr Flag kFlags[] = {
 constexpr config::Setting kSettings[] = {
     {"CERTCTL_SERVER_URL", Type::text, "https://localhost:8443", "Control plane", "https URL; a path prefix is kept"},
     {"CERTCTL_API_KEY", Type::secret, "", "Control plane", "bearer key", config::Reload::live},
-    {"CERTCTL_API_KEY_FILE", Type::text, "", "Control plane", "file that holds the key, mode 0600", config::Reload::live},
+    {"CERTCTL_API_KEY_FILE", Type::text, "", "Control plane", "file that holds the key, mode 0600",
+     config::Reload::live},
     {"CERTCTL_AGENT_BOOTSTRAP_TOKEN", Type::secret, "", "Control plane", "used once, for registration"},
-    {"CERTCTL_SERVER_CA_BUNDLE_PATH", Type::text, "", "Control plane", "PEM bundle that replaces the system roots", config::Reload::live},
+    {"CERTCTL_SERVER_CA_BUNDLE_PATH", Type::text, "", "Control plane", "PEM bundle that replaces the system roots",
+     config::Reload::live},
     {"CERTCTL_SERVER_TLS_INSECURE_SKIP_VERIFY", Type::boolean, "false", "Control plane", "development only"},
-    {"CERTCTL_AGENT_TLS_MIN_VERSION", Type::choice, "1.3", "Control plane", "1.2 for proxies that terminate TLS", config::Reload::restart, 0, 0, "1.2|1.3"},
-    {"CERTCTL_AGENT_CLIENT_CERT", Type::text, "", "Control plane", "client certificate chain, PEM", config::Reload::live},
+    {"CERTCTL_AGENT_TLS_MIN_VERSION", Type::choice, "1.3", "Control plane", "1.2 for proxies that terminate TLS",
+     config::Reload::restart, 0, 0, "1.2|1.3"},
+    {"CERTCTL_AGENT_CLIENT_CERT", Type::text, "", "Control plane", "client certificate chain, PEM",
+     config::Reload::live},
     {"CERTCTL_AGENT_CLIENT_KEY", Type::text, "", "Control plane", "its key, PEM", config::Reload::live},
     {"CERTCTL_AGENT_NAME", Type::text, "", "Agent", "display name; registration falls back to the host name"},
     {"CERTCTL_AGENT_ID", Type::text, "", "Agent", "id in all paths"},
     {"CERTCTL_KEY_DIR", Type::text, "/var/lib/certctl/keys", "Agent", "private keys"},
     {"CERTCTL_STATE_DIR", Type::text, "", "Agent", "journals, outbox, identity; default: parent of the key directory"},
-    {"CERTCTL_PLUGIN_DIR", Type::text, "/usr/lib/certctl/plugins:/usr/local/lib/certctl/plugins", "Agent", "folders with targets/ below"},
-    {"CERTCTL_LOG_LEVEL", Type::choice, "info", "Agent", "least level that is logged", config::Reload::restart, 0, 0, "debug|info|warn|error"},
-    {"CERTCTL_HEARTBEAT_INTERVAL", Type::duration, "60s", "Agent", "between heartbeats", config::Reload::restart, 5, 86400},
-    {"CERTCTL_POLL_INTERVAL", Type::duration, "30s", "Agent", "between polls of a server without long poll", config::Reload::restart, 1, 86400},
-    {"CERTCTL_AGENT_DEPLOY_CONCURRENCY", Type::integer, "4", "Deployment", "targets in parallel", config::Reload::restart, 1, 64},
+    {"CERTCTL_PLUGIN_DIR", Type::text, "/usr/lib/certctl/plugins:/usr/local/lib/certctl/plugins", "Agent",
+     "folders with targets/ below"},
+    {"CERTCTL_LOG_LEVEL", Type::choice, "info", "Agent", "least level that is logged", config::Reload::restart, 0, 0,
+     "debug|info|warn|error"},
+    {"CERTCTL_HEARTBEAT_INTERVAL", Type::duration, "60s", "Agent", "between heartbeats", config::Reload::restart, 5,
+     86400},
+    {"CERTCTL_POLL_INTERVAL", Type::duration, "30s", "Agent", "between polls of a server without long poll",
+     config::Reload::restart, 1, 86400},
+    {"CERTCTL_AGENT_DEPLOY_CONCURRENCY", Type::integer, "4", "Deployment", "targets in parallel",
+     config::Reload::restart, 1, 64},
     {"CERTCTL_VERIFY_DEPLOYMENT", Type::boolean, "true", "Deployment", "look at what is served afterwards"},
-    {"CERTCTL_VERIFY_DELAY", Type::duration, "2s", "Deployment", "before the first look", config::Reload::restart, 0, 600},
+    {"CERTCTL_VERIFY_DELAY", Type::duration, "2s", "Deployment", "before the first look", config::Reload::restart, 0,
+     600},
     {"CERTCTL_VERIFY_TIMEOUT", Type::duration, "10s", "Deployment", "for each look", config::Reload::restart, 0.1, 600},
-    {"CERTCTL_DEPLOY_BACKUP_RETENTION", Type::integer, "3", "Deployment", "backups of each file; -1: none", config::Reload::restart, -1, 1000},
-    {"CERTCTL_KEY_RETENTION", Type::integer, "3", "Deployment", "keys of each certificate", config::Reload::restart, 1, 1000},
+    {"CERTCTL_DEPLOY_BACKUP_RETENTION", Type::integer, "3", "Deployment", "backups of each file; -1: none",
+     config::Reload::restart, -1, 1000},
+    {"CERTCTL_KEY_RETENTION", Type::integer, "3", "Deployment", "keys of each certificate", config::Reload::restart, 1,
+     1000},
     {"CERTCTL_KEYGEN_MODE", Type::text, "", "Accepted", "written by installers; no meaning for the agent"},
     {"CERTCTL_DISCOVERY_DIRS", Type::text, "", "Accepted", "not in this version"},
 };
@@ -87,7 +102,8 @@ constexpr std::pair<std::string_view, std::string_view> kSecretPairs[] = {
 std::string_view variable(char** environment, std::string_view name) {
   for (char** at = environment; at != nullptr && *at != nullptr; ++at) {
     const std::string_view pair = *at;
-    if (pair.size() > name.size() && pair[name.size()] == '=' && pair.starts_with(name)) return pair.substr(name.size() + 1);
+    if (pair.size() > name.size() && pair[name.size()] == '=' && pair.starts_with(name))
+      return pair.substr(name.size() + 1);
   }
   return {};
 }
@@ -119,7 +135,8 @@ config::Layers layers(const ParsedFlags& flags, char** environment) {
   pointers.push_back(nullptr);
 
   const auto flagged = flags.values.find("config");
-  const std::string file = flagged != flags.values.end() ? flagged->second : std::string(variable(environment, "CERTCTL_AGENT_CONFIG"));
+  const std::string file =
+      flagged != flags.values.end() ? flagged->second : std::string(variable(environment, "CERTCTL_AGENT_CONFIG"));
   if (!file.empty()) {
     config::Layers from_file;
     from_file.add_file(file, kSettings);
@@ -177,7 +194,8 @@ DeployDefaults deploy_defaults(const config::Values& values) {
   if (values.given("CERTCTL_VERIFY_DEPLOYMENT")) out.verify = values.flag("CERTCTL_VERIFY_DEPLOYMENT");
   if (values.given("CERTCTL_VERIFY_DELAY")) out.verify_delay = values.duration("CERTCTL_VERIFY_DELAY");
   if (values.given("CERTCTL_VERIFY_TIMEOUT")) out.verify_timeout = values.duration("CERTCTL_VERIFY_TIMEOUT");
-  if (values.given("CERTCTL_DEPLOY_BACKUP_RETENTION")) out.backup_retention = values.integer("CERTCTL_DEPLOY_BACKUP_RETENTION");
+  if (values.given("CERTCTL_DEPLOY_BACKUP_RETENTION"))
+    out.backup_retention = values.integer("CERTCTL_DEPLOY_BACKUP_RETENTION");
   return out;
 }
 
@@ -190,7 +208,8 @@ Options read_options(const ParsedFlags& flags, char** environment) {
   config::Layers raw = layers(flags, environment);
   const auto& given = raw.values();
   if (!given.contains("CERTCTL_API_KEY") && !given.contains("CERTCTL_API_KEY_FILE")) {
-    if (const std::string path = credential_file(environment); !path.empty()) raw.add("CERTCTL_API_KEY_FILE", path, "CREDENTIALS_DIRECTORY");
+    if (const std::string path = credential_file(environment); !path.empty())
+      raw.add("CERTCTL_API_KEY_FILE", path, "CREDENTIALS_DIRECTORY");
   }
   const config::Values values(kSettings, raw);
 
@@ -231,7 +250,8 @@ Options read_options(const ParsedFlags& flags, char** environment) {
 void check_server_url(const std::string& url) {
   const std::string shown = printable(shorten(url, 200));
   if (trim(url).empty()) {
-    throw invalid(fmt::format("CERTCTL_SERVER_URL is empty (\"{}\"): set it, or -server, to the https:// URL of the control plane", shown));
+    throw invalid(fmt::format(
+        "CERTCTL_SERVER_URL is empty (\"{}\"): set it, or -server, to the https:// URL of the control plane", shown));
   }
   const auto mark = url.find("://");
   const std::string scheme = mark == std::string::npos ? "" : lower(url.substr(0, mark));
@@ -239,10 +259,12 @@ void check_server_url(const std::string& url) {
     throw invalid(fmt::format("CERTCTL_SERVER_URL \"{}\" has no scheme: write https://{}", shown, shown));
   }
   if (scheme == "http") {
-    throw invalid(fmt::format("CERTCTL_SERVER_URL \"{}\" is plain http, but the control plane is HTTPS-only: write https://", shown));
+    throw invalid(fmt::format(
+        "CERTCTL_SERVER_URL \"{}\" is plain http, but the control plane is HTTPS-only: write https://", shown));
   }
   if (scheme != "https") {
-    throw invalid(fmt::format("CERTCTL_SERVER_URL \"{}\" has the unsupported scheme \"{}\": only https:// is supported", shown, printable(scheme)));
+    throw invalid(fmt::format("CERTCTL_SERVER_URL \"{}\" has the unsupported scheme \"{}\": only https:// is supported",
+                              shown, printable(scheme)));
   }
   try {
     http::parse_url(url);
@@ -261,7 +283,8 @@ std::string proxy_for(const std::string& server_url, char** environment) {
   const auto mark = server_url.find("://");
   const std::string_view rest = std::string_view(server_url).substr(mark == std::string::npos ? 0 : mark + 3);
   const std::string authority = lower(rest.substr(0, rest.find('/')));
-  const std::string host = authority.starts_with('[') ? authority.substr(1, authority.find(']') - 1) : authority.substr(0, authority.find(':'));
+  const std::string host = authority.starts_with('[') ? authority.substr(1, authority.find(']') - 1)
+                                                      : authority.substr(0, authority.find(':'));
   for (std::string entry : split_list(either("NO_PROXY", "no_proxy"))) {
     entry = lower(entry);
     if (entry == "*" || entry == host || entry == authority) return {};

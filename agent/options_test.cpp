@@ -86,7 +86,8 @@ TEST_CASE("Without settings the defaults of upstream hold") {
 
 TEST_CASE("A flag wins over the environment, and that over the file") {
   const TemporaryFolder folder;
-  write_durably(folder / "agent.env", "CERTCTL_AGENT_ID=from-file\nCERTCTL_AGENT_NAME=from-file\nCERTCTL_SERVER_URL=https://from-file\n");
+  write_durably(folder / "agent.env",
+                "CERTCTL_AGENT_ID=from-file\nCERTCTL_AGENT_NAME=from-file\nCERTCTL_SERVER_URL=https://from-file\n");
   const Options found = options({"-config", (folder / "agent.env").string(), "-agent-id", "from-flag"},
                                 {"CERTCTL_AGENT_ID=from-environment", "CERTCTL_AGENT_NAME=from-environment"});
   CHECK(found.agent_id == "from-flag");
@@ -124,7 +125,8 @@ TEST_CASE("systemd's credential is the key when nothing else is said") {
 }
 
 TEST_CASE("Malformed settings are refused with the name of the variable") {
-  CHECK_THAT(refusal({}, {"CERTCTL_SERVER_TLS_INSECURE_SKIP_VERIFY=maybe"}), Contains("CERTCTL_SERVER_TLS_INSECURE_SKIP_VERIFY"));
+  CHECK_THAT(refusal({}, {"CERTCTL_SERVER_TLS_INSECURE_SKIP_VERIFY=maybe"}),
+             Contains("CERTCTL_SERVER_TLS_INSECURE_SKIP_VERIFY"));
   CHECK_THAT(refusal({}, {"CERTCTL_HEARTBEAT_INTERVAL=1s"}), Contains("CERTCTL_HEARTBEAT_INTERVAL"));
   CHECK_THAT(refusal({}, {"CERTCTL_POLL_INTERVAL=30"}), Contains("a duration needs a unit"));
   CHECK_THAT(refusal({}, {"CERTCTL_AGENT_TLS_MIN_VERSION=1.1"}), Contains("CERTCTL_AGENT_TLS_MIN_VERSION"));
@@ -158,7 +160,9 @@ TEST_CASE("Each wrong server URL has its own text that names the variable and th
 }
 
 TEST_CASE("The proxy of the environment is used unless the server is excepted") {
-  const auto proxy = [](Words environment) { return options({"-server", "https://cp.example.org:8443"}, std::move(environment)).server.proxy_url; };
+  const auto proxy = [](Words environment) {
+    return options({"-server", "https://cp.example.org:8443"}, std::move(environment)).server.proxy_url;
+  };
   CHECK(proxy({}).empty());
   CHECK(proxy({"HTTPS_PROXY=proxy:3128"}) == "http://proxy:3128");
   CHECK(proxy({"HTTPS_PROXY=upper:1", "https_proxy=http://lower:2"}) == "http://lower:2");

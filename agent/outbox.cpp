@@ -34,8 +34,10 @@ std::string to_json(const Letter& letter) {
 
 Letter from_json(std::string_view text) {
   const json::Document document = json::parse(text);
-  Letter out{.job_id = json::text_or(document, "job_id"), .status = json::text_or(document, "status"),
-             .path = json::text_or(document, "path"), .body = json::text_or(document, "body"),
+  Letter out{.job_id = json::text_or(document, "job_id"),
+             .status = json::text_or(document, "status"),
+             .path = json::text_or(document, "path"),
+             .body = json::text_or(document, "body"),
              .written = parse_time(json::text_or(document, "written")).value_or(Time{})};
   if (!is_valid_id(out.job_id) || out.path.empty()) throw invalid("no job id or no path in it");
   return out;
@@ -72,7 +74,8 @@ void Outbox::put(const Report& report, const std::string& target_id) {
       write({next_++, report.job_id, "verify", fmt::format("/jobs/{}/verify", report.job_id), std::move(*body), now});
     }
   }
-  write({next_++, report.job_id, report.status, fmt::format("/agents/{{agent}}/jobs/{}/status", report.job_id), agent::to_json(report), now});
+  write({next_++, report.job_id, report.status, fmt::format("/agents/{{agent}}/jobs/{}/status", report.job_id),
+         agent::to_json(report), now});
 }
 
 bool Outbox::is_finished(const std::string& job_id) const {
@@ -111,8 +114,10 @@ std::vector<Letter> Outbox::waiting() const {
 
 void Outbox::delivered(const Letter& letter) {
   const std::scoped_lock lock(mutex_);
-  if (letter.status == "Completed") move_durably(path_of(letter), sent_path(letter.job_id));
-  else remove_durably(path_of(letter));
+  if (letter.status == "Completed")
+    move_durably(path_of(letter), sent_path(letter.job_id));
+  else
+    remove_durably(path_of(letter));
   letters_.erase(letter.sequence);
 }
 
@@ -173,7 +178,9 @@ bool Outbox::release_reserve() {
   return fs::file_size(path, failure) > 0 && !failure && ::truncate(path.c_str(), 0) == 0;
 }
 
-fs::path Outbox::path_of(const Letter& letter) const { return folder_ / fmt::format("{:020}-{}.json", letter.sequence, letter.job_id); }
+fs::path Outbox::path_of(const Letter& letter) const {
+  return folder_ / fmt::format("{:020}-{}.json", letter.sequence, letter.job_id);
+}
 fs::path Outbox::sent_path(const std::string& job_id) const { return folder_ / "sent" / (job_id + ".json"); }
 
 }  // namespace certctl::agent

@@ -26,7 +26,8 @@ struct Letter {
 /// Reports that survive crashes and absences of the control plane (agent.md §8.3):
 ///
 ///     <folder>/<sequence>-<job>.json   waits for an answer
-///     <folder>/sent/<job>.json         a `Completed` report that was answered, so that a job which is handed out again is
+///     <folder>/sent/<job>.json         a `Completed` report that was answered, so that a job which is handed out again
+///     is
 ///                                      answered again instead of being run again
 ///
 /// All members from any thread.

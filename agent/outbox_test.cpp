@@ -27,7 +27,10 @@ struct Fixture {
 };
 
 TEST_CASE_METHOD(Fixture, "A report waits on disk until it is delivered") {
-  { Outbox outbox = open(); outbox.put(completed("job-1"), "tgt-1"); }
+  {
+    Outbox outbox = open();
+    outbox.put(completed("job-1"), "tgt-1");
+  }
   Outbox outbox = open();
   REQUIRE(outbox.size() == 1);
   const Letter letter = outbox.waiting().front();
@@ -93,7 +96,10 @@ TEST_CASE_METHOD(Fixture, "A damaged letter is set aside and the others are kept
 }
 
 TEST_CASE_METHOD(Fixture, "New letters come after those of an earlier run") {
-  { Outbox outbox = open(); outbox.put(completed("job-1"), ""); }
+  {
+    Outbox outbox = open();
+    outbox.put(completed("job-1"), "");
+  }
   Outbox outbox = open();
   outbox.put(completed("job-2"), "");
   CHECK(outbox.waiting().front().job_id == "job-1");

@@ -57,7 +57,8 @@ TEST_CASE("Work items that cannot be used are refused one by one") {
 
 TEST_CASE("At most a hundred items are taken from one answer, each once") {
   std::string text = R"({"jobs":[)";
-  for (int i = 0; i < 300; ++i) text += (i == 0 ? "" : ",") + std::string(R"({"id":"job-)") + std::to_string(i / 2) + R"(","type":"Deployment"})";
+  for (int i = 0; i < 300; ++i)
+    text += (i == 0 ? "" : ",") + std::string(R"({"id":"job-)") + std::to_string(i / 2) + R"(","type":"Deployment"})";
   CHECK(parse_work(json::parse(text + "]}")).items.size() == kMostItems);
 }
 
@@ -72,9 +73,13 @@ TEST_CASE("What a target leaves open is filled in by the agent, then by the serv
     "post_deploy_verify":{"type":"object","properties":{"enabled":{"type":"boolean"},"delay":{"type":"string"},"timeout":{"type":"string"}}}}})"));
   DeployDefaults environment;
   environment.verify_delay = 200ms;
-  const json::Raw server = json::raw(R"({"verify_deployment":false,"verify_delay":"9s","verify_timeout":"4s","backup_retention":7})");
-  const json::Raw filled = with_defaults(json::raw(R"({"backup_retention":1,"post_deploy_verify":{"endpoint":"h:1"}})"), schema, environment, server);
-  CHECK(filled.text == R"({"backup_retention":1,"post_deploy_verify":{"endpoint":"h:1","delay":"200ms","enabled":false,"timeout":"4s"}})");
+  const json::Raw server =
+      json::raw(R"({"verify_deployment":false,"verify_delay":"9s","verify_timeout":"4s","backup_retention":7})");
+  const json::Raw filled = with_defaults(json::raw(R"({"backup_retention":1,"post_deploy_verify":{"endpoint":"h:1"}})"),
+                                         schema, environment, server);
+  CHECK(
+      filled.text ==
+      R"({"backup_retention":1,"post_deploy_verify":{"endpoint":"h:1","delay":"200ms","enabled":false,"timeout":"4s"}})");
 }
 
 TEST_CASE("Nothing is added to the settings of a connector that does not know it") {

@@ -7,13 +7,22 @@
 #include "core/base/error.hpp"
 #include "core/base/id.hpp"
 #include "core/base/json.hpp"
+#include "core/base/text.hpp"
+#include "core/http/uri.hpp"
 
 namespace certctl::agent {
+namespace {
+
+constexpr auto kKeyLife = std::chrono::hours(90 * 24);
+constexpr auto kRotationPause = std::chrono::hours(6);
+
+}  // namespace
 
 Registration::Registration(const Options& options, const IdentityStore& store, const Clock& clock)
     : options_(options), store_(store), clock_(clock), stored_(store.load()), agent_id_(options.agent_id) {
   if (!stored_) return;
-  const bool same_id = options.agent_id.empty() || options.agent_id == stored_->agent_id || options.agent_id == stored_->requested_id;
+  const bool same_id =
+      options.agent_id.empty() || options.agent_id == stored_->agent_id || options.agent_id == stored_->requested_id;
   if (stored_->server == options.server.url && same_id) {
     agent_id_ = stored_->agent_id;
     return;
@@ -41,12 +50,18 @@ Registration::Attempt Registration::attempt(ControlPlane& control_plane, const H
   }
   Answer answer = control_plane.post("/agents", body(facts), request);
   switch (answer.verdict) {
-    case Verdict::ok: return take(control_plane, std::move(answer));
-    case Verdict::conflict: return conflict(facts, std::move(answer));
+    case Verdict::ok:
+      return take(control_plane, std::move(answer));
+    case Verdict::conflict:
+      return conflict(facts, std::move(answer));
     case Verdict::unauthorised:
-      return {Result::refused, {}, fmt::format("registration refused ({}): check CERTCTL_AGENT_BOOTSTRAP_TOKEN or CERTCTL_API_KEY", answer.problem)};
+      return {Result::refused,
+              {},
+              fmt::format("registration refused ({}): check CERTCTL_AGENT_BOOTSTRAP_TOKEN or CERTCTL_API_KEY",
+                          answer.problem)};
     case Verdict::refused:
-      return {Result::refused, {}, fmt::format("registration refused ({}): check the agent's name and id", answer.problem)};
+      return {
+          Result::refused, {}, fmt::format("registration refused ({}): check the agent's name and id", answer.problem)};
     default:
       log::write(kRegistrationRetry, {{"error", answer.problem}});
       return {Result::retry, std::move(answer), {}};
@@ -78,6 +93,7 @@ Registration::Attempt Registration::take(ControlPlane& control_plane, Answer ans
   identity.agent_id = json::text_or(answer.body, "id");
   identity.requested_id = agent_id_;
   identity.registered_at = clock_.now();
+  identity.key_since = identity.registered_at;
   identity.api_key = Secret(json::text_or(answer.body, "api_key"));
   if (!is_valid_id(identity.agent_id)) {
     answer.problem = "the registration's answer has no usable agent id";
@@ -94,6 +110,30 @@ Registration::Attempt Registration::take(ControlPlane& control_plane, Answer ans
   return {Result::registered, {}, {}};
 }
 
+void Registration::rotate_key_if_due(ControlPlane& control_plane) {
+  const Time now = clock_.now();
+  if (!stored_ || stored_->api_key.empty() || now - stored_->key_since < kKeyLife ||
+      now - rotation_tried_ < kRotationPause)
+    return;
+  const bool in_use = control_plane.key().use([&](std::string_view used) {
+    return stored_->api_key.use(
+        [&](std::string_view own) { return equal_constant_time(as_bytes(used), as_bytes(own)); });
+  });
+  if (!in_use) return;
+  rotation_tried_ = now;
+  const Answer answer = control_plane.post(fmt::format("/agents/{}/rotate-key", http::percent_encode(agent_id_)), "{}");
+  Secret fresh(answer.ok() ? json::text_or(answer.body, "api_key") : std::string());
+  if (fresh.empty()) {
+    log::write(kKeyRotationFailed, {{"agent_id", agent_id_}, {"error", answer.problem}});
+    return;
+  }
+  stored_->api_key = std::move(fresh);
+  stored_->key_since = now;
+  store_.save(*stored_);
+  control_plane.use_key(stored_->api_key.clone());
+  log::write(kKeyRotated, {{"agent_id", agent_id_}});
+}
+
 /// An earlier attempt whose answer was lost may have registered us: with an id of our own, the next heartbeat tells.
 Registration::Attempt Registration::conflict(const HostFacts& facts, Answer answer) {
   if (!agent_id_.empty() && !looked_again_) {
@@ -105,9 +145,11 @@ Registration::Attempt Registration::conflict(const HostFacts& facts, Answer answ
     name_marked_ = true;
     return {Result::retry, std::move(answer), {}};
   }
-  return {Result::refused, {},
-          fmt::format("registration refused ({}): choose another CERTCTL_AGENT_NAME than \"{}\"{}, or remove the old agent", answer.problem, name(facts),
-                      agent_id_.empty() ? "" : " or another CERTCTL_AGENT_ID")};
+  return {
+      Result::refused,
+      {},
+      fmt::format("registration refused ({}): choose another CERTCTL_AGENT_NAME than \"{}\"{}, or remove the old agent",
+                  answer.problem, name(facts), agent_id_.empty() ? "" : " or another CERTCTL_AGENT_ID")};
 }
 
 }  // namespace certctl::agent

@@ -33,6 +33,10 @@ class Registration {
   /// One `POST /api/v1/agents`. Registered: the identity is stored and the control plane uses its key.
   Attempt attempt(ControlPlane& control_plane, const HostFacts& facts);
 
+  /// Replaces the agent's own key when it is 90 days old: the new one is stored before it is used, the old one works
+  /// until then. Nothing to do, or no luck: tried again later.
+  void rotate_key_if_due(ControlPlane& control_plane);
+
  private:
   std::string body(const HostFacts& facts) const;
   std::string name(const HostFacts& facts) const;
@@ -46,6 +50,7 @@ class Registration {
   std::string agent_id_;
   bool name_marked_ = false;
   bool looked_again_ = false;
+  Time rotation_tried_{};
 };
 
 }  // namespace certctl::agent

@@ -13,7 +13,8 @@
 namespace certctl::agent {
 
 ServiceManager::ServiceManager() {
-  if (const char* path = std::getenv("NOTIFY_SOCKET"); path != nullptr && (path[0] == '/' || path[0] == '@')) socket_ = path;
+  if (const char* path = std::getenv("NOTIFY_SOCKET"); path != nullptr && (path[0] == '/' || path[0] == '@'))
+    socket_ = path;
   const char* period = std::getenv("WATCHDOG_USEC");
   if (period == nullptr || socket_.empty()) return;
   if (const auto microseconds = parse_integer(period); microseconds && *microseconds > 0) {

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "agent/back_off.hpp"
-#include "agent/crash_point.hpp"
 #include "agent/messages.hpp"
+#include "core/base/crash_point.hpp"
 #include "core/base/error.hpp"
 #include "core/base/id.hpp"
 #include "core/http/uri.hpp"
@@ -29,7 +29,9 @@ void Session::set_agent_id(std::string id) {
   agent_id_ = std::move(id);
 }
 
-std::string Session::path(std::string_view rest) const { return fmt::format("/agents/{}{}", http::percent_encode(agent_id()), rest); }
+std::string Session::path(std::string_view rest) const {
+  return fmt::format("/agents/{}{}", http::percent_encode(agent_id()), rest);
+}
 
 Step Session::finish(const Job& job, Report report) {
   report.job_id = job.item.id;
@@ -43,7 +45,9 @@ Step Session::finish(const Job& job, Report report) {
   }
   crash_point("report_written");
   if (failed) {
-    log::write(kJobFailed, {{"job_id", job.item.id}, {"certificate_id", job.item.certificate_id}, {"target_type", job.item.target_type},
+    log::write(kJobFailed, {{"job_id", job.item.id},
+                            {"certificate_id", job.item.certificate_id},
+                            {"target_type", job.item.target_type},
                             {"error", report.error}});
   }
   signals_.outbox();

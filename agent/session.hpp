@@ -12,7 +12,8 @@
 
 namespace certctl::agent {
 
-/// What the jobs need of the agent: who it is, the way to the control plane, and the outbox. All members from any thread.
+/// What the jobs need of the agent: who it is, the way to the control plane, and the outbox. All members from any
+/// thread.
 class Session {
  public:
   struct Signals {

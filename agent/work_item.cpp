@@ -34,7 +34,8 @@ WorkItem parse_work_item(const json::Value& value) {
   out.common_name = text_member(value, "common_name");
   out.sans = json::texts(value, "sans");
   out.target_id = text_member(value, "target_id");
-  if (!out.target_id.empty() && !is_valid_id(out.target_id)) throw invalid(fmt::format("job {}: target_id is not valid", out.id));
+  if (!out.target_id.empty() && !is_valid_id(out.target_id))
+    throw invalid(fmt::format("job {}: target_id is not valid", out.id));
   out.target_type = text_member(value, "target_type");
   if (const json::Value* config = json::find(value, "target_config")) out.target_config = json::raw(*config);
   if (const json::Value* defaults = json::find(value, "deploy_defaults"); defaults != nullptr && defaults->IsObject()) {

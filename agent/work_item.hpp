@@ -9,7 +9,8 @@
 
 namespace certctl::agent {
 
-/// One thing the control plane wants done (agent.md §5). Members that upstream's servers do not send keep their defaults.
+/// One thing the control plane wants done (agent.md §5). Members that upstream's servers do not send keep their
+/// defaults.
 struct WorkItem {
   std::string id;
   std::string type;    ///< `Issuance`, `Renewal`, `Deployment`, …

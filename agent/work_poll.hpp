@@ -14,7 +14,11 @@ namespace certctl::agent {
 class WorkPoll {
  public:
   WorkPoll(Session& session, JobBoard& jobs, Outbox& outbox, const Heartbeat& heartbeat, Ending ending)
-      : session_(session), jobs_(jobs), outbox_(outbox), heartbeat_(heartbeat), ending_(std::move(ending)),
+      : session_(session),
+        jobs_(jobs),
+        outbox_(outbox),
+        heartbeat_(heartbeat),
+        ending_(std::move(ending)),
         contact_("work_poll", session.control_plane()) {}
 
   /// One poll that waits at the server if `may_wait`; how long to wait before the next.

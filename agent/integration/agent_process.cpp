@@ -18,7 +18,8 @@ namespace {
 
 std::string required(const char* variable) {
   const char* value = std::getenv(variable);
-  if (value == nullptr || value[0] == '\0') throw std::runtime_error(std::string(variable) + " is not set; run the test through ctest");
+  if (value == nullptr || value[0] == '\0')
+    throw std::runtime_error(std::string(variable) + " is not set; run the test through ctest");
   return value;
 }
 
@@ -34,7 +35,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 std::string built_program(const std::string& name) { return required("CERTCTL_TEST_BIN_DIR") + "/" + name; }
 std::string built_plugins() { return required("CERTCTL_TEST_PLUGIN_DIR"); }
 
-Process::Process(const std::string& program, std::vector<std::string> arguments, std::map<std::string, std::string> environment, std::filesystem::path log)
+Process::Process(const std::string& program, std::vector<std::string> arguments,
+                 std::map<std::string, std::string> environment, std::filesystem::path log)
     : log_(std::move(log)) {
   arguments.insert(arguments.begin(), program);
   std::vector<std::string> variables = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
@@ -54,7 +56,8 @@ Process::Process(const std::string& program, std::vector<std::string> arguments,
   if (failure != 0) throw std::runtime_error("cannot start " + program);
 }
 
-Process::Process(Process&& other) noexcept : id_(std::exchange(other.id_, -1)), status_(other.status_), log_(std::move(other.log_)) {}
+Process::Process(Process&& other) noexcept
+    : id_(std::exchange(other.id_, -1)), status_(other.status_), log_(std::move(other.log_)) {}
 
 Process::~Process() {
   if (id_ < 0 || status_) return;

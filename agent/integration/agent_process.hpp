@@ -15,7 +15,8 @@ namespace certctl::agent::test {
 class Process {
  public:
   /// Standard output and error go to `log`, appended. The environment is PATH and `environment`, nothing else.
-  Process(const std::string& program, std::vector<std::string> arguments, std::map<std::string, std::string> environment, std::filesystem::path log);
+  Process(const std::string& program, std::vector<std::string> arguments,
+          std::map<std::string, std::string> environment, std::filesystem::path log);
   ~Process();
   Process(Process&& other) noexcept;
   Process& operator=(Process&&) = delete;

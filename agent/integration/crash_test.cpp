@@ -17,7 +17,8 @@ void check_once(const Scene& scene, const std::string& id) {
 }
 
 TEST_CASE("A crash at any step ends, after the restart, with one certificate and one deployment") {
-  const std::string step = GENERATE(as<std::string>{}, "key_stored", "csr_submitted", "certificate_fetched", "deployed", "report_written");
+  const std::string step =
+      GENERATE(as<std::string>{}, "key_stored", "csr_submitted", "certificate_fetched", "deployed", "report_written");
   CAPTURE(step);
   Scene scene;
   scene.control_plane.order(scene.order("mc-1"));
@@ -28,7 +29,8 @@ TEST_CASE("A crash at any step ends, after the restart, with one certificate and
 }
 
 TEST_CASE("A crash inside the connector is settled by the repeated deployment") {
-  const std::string step = GENERATE(as<std::string>{}, "deploy.write", "deploy.rename:2", "deploy.rename:3", "deploy.rename:4", "deploy.fsync-folder:3");
+  const std::string step = GENERATE(as<std::string>{}, "deploy.write", "deploy.rename:2", "deploy.rename:3",
+                                    "deploy.rename:4", "deploy.fsync-folder:3");
   CAPTURE(step);
   Scene scene;
   scene.control_plane.order(scene.order("mc-1"));
@@ -46,7 +48,8 @@ TEST_CASE("An agent that is killed at random moments loses and doubles nothing")
     scene.control_plane.order(scene.order(id));
     for (int life = 0; life < 3; ++life) {
       Process agent = scene.start();
-      std::this_thread::sleep_for(std::chrono::milliseconds(std::uniform_int_distribution<int>(20, 900)(random)));  // the moment is what is tested
+      std::this_thread::sleep_for(std::chrono::milliseconds(
+          std::uniform_int_distribution<int>(20, 900)(random)));  // the moment is what is tested
       agent.send(SIGKILL);
       agent.wait();
     }
@@ -66,7 +69,8 @@ TEST_CASE("Reports wait for a control plane that is away, over a restart of the 
   scene.control_plane.misbehave("status", std::vector<StandIn::Fault>(3, StandIn::Fault::error_500));
   scene.control_plane.order(scene.order("mc-1"));
   Process first = scene.start();
-  REQUIRE(scene.control_plane.wait([&] { return fs::exists(scene.certificate_file("mc-1")) && scene.control_plane.requests("status") >= 2; }));
+  REQUIRE(scene.control_plane.wait(
+      [&] { return fs::exists(scene.certificate_file("mc-1")) && scene.control_plane.requests("status") >= 2; }));
   first.send(SIGKILL);
   first.wait();
   Process second = scene.start();

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <csignal>
@@ -23,7 +23,8 @@ class Scene {
  public:
   explicit Scene(StandIn::Options options = {}) : control_plane(folder.path(), options) {
     fs::create_directory(folder / "site");
-    write_durably(folder / "reload", fmt::format("#!/bin/sh\necho reload >> {}\n", (folder / "reloads").string()), 0700);
+    write_durably(folder / "reload", fmt::format("#!/bin/sh\necho reload >> {}\n", (folder / "reloads").string()),
+                  0700);
   }
 
   std::map<std::string, std::string> environment() const {
@@ -64,7 +65,8 @@ class Scene {
   }
 
   bool wait_deployed(const std::string& id, std::chrono::milliseconds limit = 60s) const {
-    return control_plane.wait([&] { return control_plane.job_status(control_plane.deployment_of(id)) == "Completed"; }, limit);
+    return control_plane.wait([&] { return control_plane.job_status(control_plane.deployment_of(id)) == "Completed"; },
+                              limit);
   }
 
   /// The files on disk are the newest version and its key.

@@ -9,7 +9,8 @@ using Catch::Matchers::Contains;
 TEST_CASE("An agent that the control plane does not know registers at its first heartbeat") {
   Scene scene({.knows_agent = false, .gives_api_key = true});
   Process agent = scene.start();
-  REQUIRE(scene.control_plane.wait([&] { return scene.control_plane.keys_seen().contains(std::string("Bearer ") + StandIn::kOwnKey); }));
+  REQUIRE(scene.control_plane.wait(
+      [&] { return scene.control_plane.keys_seen().contains(std::string("Bearer ") + StandIn::kOwnKey); }));
   const auto sent = json::parse(scene.control_plane.last_body("agents"));
   CHECK(json::text_or(sent, "id") == StandIn::kAgent);
   CHECK(json::text_or(sent, "os") == "linux");
@@ -35,6 +36,20 @@ TEST_CASE("An agent without an id registers by name and keeps its identity") {
   CHECK(scene.control_plane.requests("agents") == 1);
 }
 
+TEST_CASE("A key of the agent's own that is three months old is replaced") {
+  Scene scene({.gives_api_key = true});
+  make_private_folder(scene.state());
+  write_durably(
+      scene.state() / "identity.json",
+      fmt::format(R"({{"server":"{}","agent_id":"{}","api_key":"{}","registered_at":"2024-01-01T00:00:00Z"}})",
+                  scene.control_plane.url(), StandIn::kAgent, StandIn::kOwnKey));
+  Process agent = scene.start({{"CERTCTL_AGENT_ID", ""}, {"CERTCTL_API_KEY", ""}});
+  REQUIRE(scene.control_plane.wait(
+      [&] { return scene.control_plane.keys_seen().contains(std::string("Bearer ") + StandIn::kRotatedKey); }));
+  CHECK(json::text_or(json::parse(read_file(scene.state() / "identity.json").value_or("{}")), "api_key") ==
+        StandIn::kRotatedKey);
+}
+
 TEST_CASE("A refused registration ends the agent with the remedy") {
   Scene scene({.knows_agent = false});
   Process agent = scene.start({{"CERTCTL_AGENT_ID", ""}, {"CERTCTL_API_KEY", "wrong-key"}});
@@ -47,7 +62,8 @@ TEST_CASE("The heartbeat tells what the agent is and can do") {
   Process agent = scene.start();
   REQUIRE(scene.control_plane.wait([&] { return scene.control_plane.requests("heartbeat") > 0; }));
   const auto body = json::parse(scene.control_plane.last_body("heartbeat"));
-  CHECK(json::texts(body, "capabilities") == std::vector<std::string>{"long_poll", "job_lease", "ip_sans", "deployment_report"});
+  CHECK(json::texts(body, "capabilities") ==
+        std::vector<std::string>{"long_poll", "job_lease", "ip_sans", "deployment_report"});
   CHECK(json::text_of(*json::at(body, "/plugins/0/type")) == "NGINX");
   CHECK(json::text_or(body, "ip_address") == "127.0.0.1");
   CHECK(json::integer_or(body, "pending_reports", -1) == 0);
@@ -75,7 +91,9 @@ TEST_CASE("A single 410 on another route is checked by a heartbeat and stops nob
   Process agent = scene.start();
   REQUIRE(scene.control_plane.wait([&] { return scene.control_plane.requests("csr") > 0; }));
   const int heartbeats = scene.control_plane.requests("heartbeat");
-  CHECK(scene.control_plane.wait([&] { return scene.control_plane.requests("heartbeat") > heartbeats || scene.control_plane.requests("heartbeat") > 1; }));
+  CHECK(scene.control_plane.wait([&] {
+    return scene.control_plane.requests("heartbeat") > heartbeats || scene.control_plane.requests("heartbeat") > 1;
+  }));
   CHECK(agent.running());
 }
 
@@ -86,7 +104,8 @@ TEST_CASE("An API key from a file is read again when the old one is refused") {
   REQUIRE(scene.control_plane.wait([&] { return scene.control_plane.requests("heartbeat") > 0; }));
   write_durably(scene.folder / "key", StandIn::kKey);
   agent.send(SIGHUP);
-  CHECK(scene.control_plane.wait([&] { return scene.control_plane.keys_seen().contains(std::string("Bearer ") + StandIn::kKey); }));
+  CHECK(scene.control_plane.wait(
+      [&] { return scene.control_plane.keys_seen().contains(std::string("Bearer ") + StandIn::kKey); }));
   CHECK(agent.running());
 }
 
@@ -129,13 +148,18 @@ TEST_CASE("Start gates fail with one line, exit 1 and no request") {
     fs::remove(scene.folder / "agent.log");
     return log;
   };
-  CHECK_THAT(refused({{"CERTCTL_API_KEY", ""}}), Contains("Error: API key is required") && Contains("-api-key") && Contains("CERTCTL_API_KEY"));
+  CHECK_THAT(refused({{"CERTCTL_API_KEY", ""}}),
+             Contains("Error: API key is required") && Contains("-api-key") && Contains("CERTCTL_API_KEY"));
   CHECK_THAT(refused({{"CERTCTL_SERVER_URL", "http://localhost:1"}}), Contains("HTTPS-only"));
-  CHECK_THAT(refused({{"CERTCTL_SERVER_CA_BUNDLE_PATH", "/nonexistent/ca.crt"}}), Contains("/nonexistent/ca.crt") && Contains("cannot be read"));
+  CHECK_THAT(refused({{"CERTCTL_SERVER_CA_BUNDLE_PATH", "/nonexistent/ca.crt"}}),
+             Contains("/nonexistent/ca.crt") && Contains("cannot be read"));
   write_durably(scene.folder / "no.pem", "nothing here");
-  CHECK_THAT(refused({{"CERTCTL_SERVER_CA_BUNDLE_PATH", (scene.folder / "no.pem").string()}}), Contains("no usable PEM certificate"));
+  CHECK_THAT(refused({{"CERTCTL_SERVER_CA_BUNDLE_PATH", (scene.folder / "no.pem").string()}}),
+             Contains("no usable PEM certificate"));
   CHECK_THAT(refused({{"CERTCTL_KEY_DIR", "/"}}), Contains("key directory \"/\" is refused"));
-  CHECK_THAT(refused({{"CERTCTL_KEY_DIR", (scene.folder / "no.pem").string()}, {"CERTCTL_STATE_DIR", (scene.folder / "st").string()}}), Contains("is not a directory"));
+  CHECK_THAT(refused({{"CERTCTL_KEY_DIR", (scene.folder / "no.pem").string()},
+                      {"CERTCTL_STATE_DIR", (scene.folder / "st").string()}}),
+             Contains("is not a directory"));
   CHECK_THAT(refused({{"CERTCTL_AGENT_ID", "server-scanner"}}), Contains("CERTCTL_AGENT_ID"));
   CHECK(scene.control_plane.requests("heartbeat") == 0);
 }

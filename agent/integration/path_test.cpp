@@ -66,7 +66,8 @@ TEST_CASE("A renewal replaces certificate and key together") {
 
 TEST_CASE("An agent that is asked for every mistake of a control plane still delivers once") {
   Scene scene;
-  scene.control_plane.misbehave("heartbeat", {Fault::error_500, Fault::busy_503, Fault::too_many_429, Fault::html, Fault::slow});
+  scene.control_plane.misbehave("heartbeat",
+                                {Fault::error_500, Fault::busy_503, Fault::too_many_429, Fault::html, Fault::slow});
   scene.control_plane.misbehave("work", {Fault::html, Fault::too_many_429, Fault::slow});
   scene.control_plane.misbehave("csr", {Fault::error_500, Fault::busy_503});
   scene.control_plane.misbehave("certificates", {Fault::error_500, Fault::html, Fault::slow});
@@ -138,15 +139,18 @@ TEST_CASE("Jobs that cannot be done fail with upstream's words") {
     REQUIRE(scene.control_plane.wait([&] { return scene.control_plane.job_status(job) == "Failed"; }));
     return json::text_or(json::parse(scene.control_plane.received(job).back().body), "error");
   };
-  CHECK_THAT(failure(scene.control_plane.deploy_again("mc-1", "null")), Contains("connector init failed: invalid NGINX config: target_config is a null"));
-  CHECK_THAT(failure(scene.control_plane.deploy_again("mc-1", R"({"cert_path":["/tmp/x"]})")), Contains("connector init failed: invalid NGINX config: /cert_path"));
+  CHECK_THAT(failure(scene.control_plane.deploy_again("mc-1", "null")),
+             Contains("connector init failed: invalid NGINX config: target_config is a null"));
+  CHECK_THAT(failure(scene.control_plane.deploy_again("mc-1", R"({"cert_path":["/tmp/x"]})")),
+             Contains("connector init failed: invalid NGINX config: /cert_path"));
   CHECK_THAT(failure(scene.control_plane.deploy_again("mc-1", R"({"cert_path":"/tmp/x","reload_command":"a; b"})")),
              Contains("connector init failed: invalid NGINX config: ") && Contains("metacharacter"));
   auto unknown = scene.order("mc-2");
   unknown.target_type = "Toaster";
   scene.control_plane.order(unknown);
   REQUIRE(scene.control_plane.wait([&] { return !scene.control_plane.deployment_of("mc-2").empty(); }));
-  CHECK_THAT(failure(scene.control_plane.deployment_of("mc-2")), Contains("connector init failed: unsupported target type: Toaster (installed: NGINX)"));
+  CHECK_THAT(failure(scene.control_plane.deployment_of("mc-2")),
+             Contains("connector init failed: unsupported target type: Toaster (installed: NGINX)"));
   auto nameless = scene.order("mc-3");
   nameless.names = {""};
   CHECK(failure(scene.control_plane.order(nameless)) == "empty common name");

@@ -59,7 +59,12 @@ StandIn::~StandIn() { server_->stop(std::chrono::seconds(2)); }
 std::string StandIn::url() const { return fmt::format("https://localhost:{}", server_->port()); }
 
 StandIn::Job& StandIn::new_job(std::string type, std::string status, const std::string& certificate_id) {
-  jobs_.push_back({fmt::format("job-{}", ++counter_), std::move(type), std::move(status), certificate_id, orders_[certificate_id].target_config, {}});
+  jobs_.push_back({fmt::format("job-{}", ++counter_),
+                   std::move(type),
+                   std::move(status),
+                   certificate_id,
+                   orders_[certificate_id].target_config,
+                   {}});
   return jobs_.back();
 }
 
@@ -105,7 +110,9 @@ std::string StandIn::job_status(const std::string& job_id) const {
 
 std::string StandIn::deployment_of(const std::string& certificate_id) const {
   const std::scoped_lock lock(mutex_);
-  const auto found = std::find_if(jobs_.rbegin(), jobs_.rend(), [&](const Job& job) { return job.type == "Deployment" && job.certificate_id == certificate_id; });
+  const auto found = std::find_if(jobs_.rbegin(), jobs_.rend(), [&](const Job& job) {
+    return job.type == "Deployment" && job.certificate_id == certificate_id;
+  });
   return found == jobs_.rend() ? "" : found->id;
 }
 
@@ -161,7 +168,10 @@ bool StandIn::wait(const std::function<bool()>& condition, std::chrono::millisec
 void StandIn::handle(std::shared_ptr<http::Request> request, http::Reply reply) {
   std::vector<std::string> path = http::split_path(request->path).value_or(std::vector<std::string>{});
   // api v1 agents {id} work | api v1 jobs {id} verify | api v1 agents
-  const std::string route = path.size() == 3 ? "agents" : path.size() > 5 && path[4] == "jobs" ? "status" : path.size() > 4 ? path[4] : "unknown";
+  const std::string route = path.size() == 3                       ? "agents"
+                            : path.size() > 5 && path[4] == "jobs" ? "status"
+                            : path.size() > 4                      ? path[4]
+                                                                   : "unknown";
   std::optional<Fault> fault;
   {
     const std::scoped_lock lock(mutex_);
@@ -177,7 +187,8 @@ void StandIn::handle(std::shared_ptr<http::Request> request, http::Reply reply) 
   changed_.notify_all();
   if (fault == Fault::error_500) return reply(problem(500, "Failed as told"));
   if (fault == Fault::busy_503) return reply(problem(503, "Busy as told"));
-  if (fault == Fault::html) return reply(http::text(200, "<html><body>Welcome to the proxy</body></html>", "text/html"));
+  if (fault == Fault::html)
+    return reply(http::text(200, "<html><body>Welcome to the proxy</body></html>", "text/html"));
   if (fault == Fault::too_many_429) {
     http::Response out = problem(429, "Too many requests");
     out.headers.set("Retry-After", "0");
@@ -197,10 +208,13 @@ void StandIn::handle(std::shared_ptr<http::Request> request, http::Reply reply) 
 
 bool StandIn::knows_key(const http::Request& request) const {
   const auto field = request.headers.get("Authorization");
-  return field == fmt::format("Bearer {}", kKey) || (options_.gives_api_key && field == fmt::format("Bearer {}", kOwnKey));
+  return field == fmt::format("Bearer {}", kKey) ||
+         (options_.gives_api_key &&
+          (field == fmt::format("Bearer {}", kOwnKey) || field == fmt::format("Bearer {}", kRotatedKey)));
 }
 
-http::Response StandIn::answer(const http::Request& request, const std::string& route, const std::vector<std::string>& path) {
+http::Response StandIn::answer(const http::Request& request, const std::string& route,
+                               const std::vector<std::string>& path) {
   if (!knows_key(request)) return problem(401, "Invalid API key");
   if (route == "agents") return register_agent(request);
   if (route != "verify" && path[3] != kAgent) return problem(404, "Agent not found");
@@ -210,6 +224,7 @@ http::Response StandIn::answer(const http::Request& request, const std::string& 
   if (route == "csr") return csr(request);
   if (route == "certificates") return certificate(path.at(5));
   if (route == "status") return status(path.at(5), request);
+  if (route == "rotate-key") return http::json(200, fmt::format(R"({{"api_key":"{}"}})", kRotatedKey));
   if (route == "verify") {
     received_.push_back({path.at(3), "verify", request.body});
     return http::json(200, R"({"verified":true})");
@@ -229,14 +244,17 @@ http::Response StandIn::register_agent(const http::Request& request) {
 http::Response StandIn::heartbeat() {
   if (!options_.knows_agent) return problem(404, "Agent not found");
   if (!options_.long_poll) return http::json(200, R"({"status":"heartbeat_recorded"})");
-  return http::json(200, R"({"status":"heartbeat_recorded","server_version":"0.1.0","capabilities":["long_poll"],"heartbeat_interval_s":30})");
+  return http::json(
+      200,
+      R"({"status":"heartbeat_recorded","server_version":"0.1.0","capabilities":["long_poll"],"heartbeat_interval_s":30})");
 }
 
 bool StandIn::hands_out(Job& job) {
   const auto now = std::chrono::steady_clock::now();
   if (job.status == "AwaitingCSR") return true;
   if (job.type != "Deployment") return false;
-  const bool again = job.status == "Running" && options_.claim_again.count() > 0 && now - job.claimed > options_.claim_again;
+  const bool again =
+      job.status == "Running" && options_.claim_again.count() > 0 && now - job.claimed > options_.claim_again;
   if (job.status == "Pending" || again) {
     job.status = "Running";
     job.claimed = now;
@@ -248,9 +266,7 @@ bool StandIn::hands_out(Job& job) {
 http::Response StandIn::work() {
   std::string items;
   int count = 0;
-  const auto add = [&](const Job& job) {
-    items += (count++ == 0 ? "" : ",") + item(job);
-  };
+  const auto add = [&](const Job& job) { items += (count++ == 0 ? "" : ",") + item(job); };
   for (auto& job : jobs_) {
     if (!hands_out(job)) continue;
     add(job);
@@ -267,7 +283,10 @@ std::string StandIn::item(const Job& job) const {
   if (job.status == "AwaitingCSR") {
     out.field("common_name", order.names.front()).field("sans", order.names);
   } else if (!order.target_type.empty()) {
-    out.field("target_id", order.target_id).field("target_type", order.target_type).key("target_config").raw_text(job.config);
+    out.field("target_id", order.target_id)
+        .field("target_type", order.target_type)
+        .key("target_config")
+        .raw_text(job.config);
   }
   return out.end_object().take();
 }
@@ -278,7 +297,9 @@ http::Response StandIn::csr(const http::Request& request) {
   const std::string id = json::text_or(body, "certificate_id");
   if (!orders_.contains(id)) return problem(400, "unknown certificate");
   versions_[id].push_back(sign(json::text_or(body, "csr_pem")));
-  const auto job = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& one) { return one.certificate_id == id && one.status == "AwaitingCSR"; });
+  const auto job = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& one) {
+    return one.certificate_id == id && one.status == "AwaitingCSR";
+  });
   if (job != jobs_.end()) {
     job->status = "Completed";
     new_job("Deployment", "Pending", id);
@@ -289,7 +310,8 @@ http::Response StandIn::csr(const http::Request& request) {
 http::Response StandIn::certificate(const std::string& id) {
   const auto found = versions_.find(id);
   if (found == versions_.end()) return problem(404, "Certificate not found or not ready");
-  return http::json(200, json::Writer().begin_object().field("certificate_pem", found->second.back().pem).end_object().take());
+  return http::json(
+      200, json::Writer().begin_object().field("certificate_pem", found->second.back().pem).end_object().take());
 }
 
 http::Response StandIn::status(const std::string& job_id, const http::Request& request) {
@@ -314,7 +336,8 @@ StandIn::Version StandIn::sign(const std::string& csr_pem) {
   X509_gmtime_adj(X509_getm_notAfter(certificate), 86'400);
   X509_set_pubkey(certificate, X509_REQ_get0_pubkey(request.native()));
   STACK_OF(X509_EXTENSION)* const extensions = X509_REQ_get_extensions(request.native());
-  for (int i = 0; i < sk_X509_EXTENSION_num(extensions); ++i) X509_add_ext(certificate, sk_X509_EXTENSION_value(extensions, i), -1);
+  for (int i = 0; i < sk_X509_EXTENSION_num(extensions); ++i)
+    X509_add_ext(certificate, sk_X509_EXTENSION_value(extensions, i), -1);
   sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
   if (X509_sign(certificate, root_.key.native(), EVP_sha256()) <= 0) throw crypto::openssl_error("signing");
   return {leaf.pem() + root_.certificate.pem(), leaf.spki_sha256(), leaf.fingerprint_sha256()};

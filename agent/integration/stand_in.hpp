@@ -23,18 +23,18 @@ class StandIn final : public http::Application {
  public:
   /// What happens to one request.
   enum class Fault {
-    error_500,    ///< refused, nothing done
+    error_500,  ///< refused, nothing done
     busy_503,
-    too_many_429, ///< with Retry-After: 0
-    html,         ///< a proxy's page with status 200
-    cut_after,    ///< done, but the connection breaks before the answer is complete
-    slow,         ///< done after half a second
+    too_many_429,  ///< with Retry-After: 0
+    html,          ///< a proxy's page with status 200
+    cut_after,     ///< done, but the connection breaks before the answer is complete
+    slow,          ///< done after half a second
   };
 
   struct Options {
-    bool knows_agent = true;    ///< false: heartbeats get 404 until the agent registers
-    bool gives_api_key = false; ///< our server's registration: honours the id, answers with a key of the agent's own
-    bool long_poll = false;     ///< our server's heartbeat and `?wait=`
+    bool knows_agent = true;     ///< false: heartbeats get 404 until the agent registers
+    bool gives_api_key = false;  ///< our server's registration: honours the id, answers with a key of the agent's own
+    bool long_poll = false;      ///< our server's heartbeat and `?wait=`
     /// A claimed deployment without report is handed out again after this time; zero: never, as upstream.
     std::chrono::milliseconds claim_again{0};
     /// Every poll repeats items: each twice, and the deployments that are done.
@@ -70,6 +70,7 @@ class StandIn final : public http::Application {
   std::string ca_bundle() const { return ca_path_.string(); }
   static constexpr const char* kKey = "stand-in-shared-key";
   static constexpr const char* kOwnKey = "key-of-the-agent-itself";
+  static constexpr const char* kRotatedKey = "next-key-of-the-agent-itself";
   static constexpr const char* kAgent = "ag-test";
 
   /// Wants the certificate (again): a CSR job, then a deployment.

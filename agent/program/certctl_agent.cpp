@@ -20,8 +20,8 @@ constexpr int kUsage = 2;
 
 int print_version(const Options& options, const std::shared_ptr<const Clock>& clock) {
   const BuildInfo& build = build_info();
-  fmt::print("certctl-agent {} (commit {}, built {}, {}), plugin ABI {}.{}\n", build.version, build.commit, build.build_time, build.compiler,
-             CERTCTL_ABI_MAJOR, CERTCTL_ABI_MINOR);
+  fmt::print("certctl-agent {} (commit {}, built {}, {}), plugin ABI {}.{}\n", build.version, build.commit,
+             build.build_time, build.compiler, CERTCTL_ABI_MAJOR, CERTCTL_ABI_MINOR);
   const plugin::Host host(options.plugin_dirs, clock);
   for (const auto* connector : host.connectors("target")) {
     fmt::print("target {} {} ({})\n", connector->type(), connector->manifest().version, connector->file());
@@ -41,7 +41,8 @@ int run(const ParsedFlags& flags) {
   if (options.mode == Mode::version) return print_version(options, clock);
   log::start({.level = options.log_level});
   if (is_retired(options.state_dir)) {
-    fmt::print(stderr, "this agent was retired by its control plane: remove {} to enrol again\n", (options.state_dir / "retired").string());
+    fmt::print(stderr, "this agent was retired by its control plane: remove {} to enrol again\n",
+               (options.state_dir / "retired").string());
     log::stop();
     return 0;
   }
@@ -50,9 +51,12 @@ int run(const ParsedFlags& flags) {
   warn_of_settings(options);
   Agent agent(options, std::move(ground), *clock);
   switch (options.mode) {
-    case Mode::check_config: return agent.check();
-    case Mode::once: return agent.run_once(signals);
-    default: return agent.run(signals);
+    case Mode::check_config:
+      return agent.check();
+    case Mode::once:
+      return agent.run_once(signals);
+    default:
+      return agent.run(signals);
   }
 }
 
