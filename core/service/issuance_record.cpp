@@ -15,6 +15,7 @@
 #include "core/store/effects.hpp"
 #include "core/store/jobs.hpp"
 #include "core/store/ledger.hpp"
+#include "core/store/loops.hpp"
 #include "core/store/versions.hpp"
 
 namespace certctl::service {
@@ -117,6 +118,8 @@ void Issuance::record(const Job& job, const Material& material, const Intent& in
       ground_.audit.record(tx, system_context(), {"issued_after_revocation", "certificate", version.certificate_id});
       return true;
     }
+    // The scan sleeps until the next certificate is due: this one may be the next.
+    store::loops::run_by(tx, "renewal_scan", window.renew_after);
     queue_.deploy(tx, {version.certificate_id, version.id, "system", version.agent_id, "", 50});
     notifications_.renewal_success(tx, material.certificate, version);
     return true;

@@ -23,6 +23,10 @@ void finish(db::Executor db, const std::string& name, std::optional<Time> next, 
                    next_due_at = least(next_due_at, coalesce($2::timestamptz, next_due_at)) WHERE name = $1)", name, next, error);
 }
 
+void run_by(db::Executor db, const std::string& name, Time at) {
+  db.run("UPDATE scheduler_loops SET next_due_at = $2 WHERE name = $1 AND next_due_at > $2", name, at);
+}
+
 void hurry(db::Executor db, const std::string& name) {
   db.run("UPDATE scheduler_loops SET next_due_at = now() WHERE name = $1", name);
 }

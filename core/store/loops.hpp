@@ -16,6 +16,8 @@ std::vector<std::string> due(db::Executor db);
 bool begin(db::Executor db, const std::string& name, Duration interval);
 /// `next`: earlier than the interval says.
 void finish(db::Executor db, const std::string& name, std::optional<Time> next, const std::string& error);
+/// Runs at `at`, unless it runs earlier anyway (the usual case: no row is touched).
+void run_by(db::Executor db, const std::string& name, Time at);
 void hurry(db::Executor db, const std::string& name);
 
 }  // namespace certctl::store::loops

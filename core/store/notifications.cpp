@@ -1,5 +1,7 @@
 #include "core/store/notifications.hpp"
 
+#include <algorithm>
+
 #include "core/base/text.hpp"
 #include "core/store/rows.hpp"
 
@@ -144,17 +146,20 @@ std::vector<std::string> channels_with_work(db::Executor db) {
 }
 
 std::vector<Claimed> claim(db::Executor db, const std::string& channel_id, int limit, const std::string& owner, Duration lease) {
-  // `not_before` doubles as the lease's end, so that promote_due() frees the rows of senders that died.
+  // `not_before` doubles as the lease's end, so that promote_due() frees the rows of senders that died. ANY and not a join:
+  // a plan that does not know the limit would hash the whole table.
   const auto result = db.run(R"(
     WITH c AS (SELECT id, not_before FROM notification_events WHERE channel_id = $1 AND status = 'pending' AND claimable
                ORDER BY urgency, created_at, id LIMIT $2::int FOR UPDATE SKIP LOCKED)
     UPDATE notification_events e
        SET claimable = false, not_before = now() + $4::interval, lease_owner = $3, lease_expires_at = now() + $4::interval,
            fence = fence + 1
-      FROM c WHERE e.id = c.id RETURNING e.*, c.not_before AS held_until)", channel_id, limit, owner, lease);
+     WHERE e.id = ANY (ARRAY(SELECT id FROM c))
+    RETURNING e.*, (SELECT c.not_before FROM c WHERE c.id = e.id) AS held_until)", channel_id, limit, owner, lease);
   const auto columns = columns_of<Notification>(result);
   std::vector<Claimed> claimed;
   for (const auto& row : result) claimed.push_back({from_row<Notification>(row, columns), row.optional_time("held_until")});
+  std::sort(claimed.begin(), claimed.end(), [](const Claimed& a, const Claimed& b) { return a.row.created_at < b.row.created_at; });
   return claimed;
 }
 
@@ -195,30 +200,30 @@ std::vector<std::string> record(db::Executor db, const std::string& owner, const
   return ids;
 }
 
-// --- sweeps --------------------------------------------------------------------------------------------------------
+// --- sweeps: their limit is kSlice, a literal so that every plan knows it --------------------------------------------
 
-std::int64_t retry_due(db::Executor db, int limit) {
+std::int64_t retry_due(db::Executor db) {
   // next_retry_at stays: a pending row that has one is tried again, see route().
   return db.run(R"(
     WITH c AS (SELECT id FROM notification_events
                 WHERE status = 'failed' AND next_retry_at IS NOT NULL AND next_retry_at <= now()
-                ORDER BY next_retry_at LIMIT $1::int FOR UPDATE SKIP LOCKED)
-    UPDATE notification_events e SET status = 'pending', claimable = true FROM c WHERE e.id = c.id)", limit).affected();
+                ORDER BY next_retry_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+    UPDATE notification_events e SET status = 'pending', claimable = true FROM c WHERE e.id = c.id)").affected();
 }
 
-std::int64_t promote_due(db::Executor db, int limit) {
+std::int64_t promote_due(db::Executor db) {
   return db.run(R"(
     WITH c AS (SELECT id FROM notification_events WHERE status = 'pending' AND NOT claimable AND not_before <= now()
-                ORDER BY not_before, id LIMIT $1::int FOR UPDATE SKIP LOCKED)
-    UPDATE notification_events e SET claimable = true, lease_owner = NULL, lease_expires_at = NULL FROM c WHERE e.id = c.id)",
-                limit).affected();
+                ORDER BY not_before, id LIMIT 1000 FOR UPDATE SKIP LOCKED)
+    UPDATE notification_events e SET claimable = true, lease_owner = NULL, lease_expires_at = NULL
+      FROM c WHERE e.id = c.id)").affected();
 }
 
-Routed route(db::Executor db, int limit, int max_attempts) {
+Routed route(db::Executor db, int max_attempts) {
   const auto row = db.run(R"(
     WITH c AS (SELECT id, channel, next_retry_at IS NOT NULL AS again FROM notification_events
                 WHERE channel_id IS NULL AND status = 'pending' AND claimable
-                ORDER BY urgency, created_at, id LIMIT $1::int FOR UPDATE SKIP LOCKED),
+                ORDER BY channel_id, urgency, created_at, id LIMIT 1000 FOR UPDATE SKIP LOCKED),
          k AS (SELECT c.*, format('no %s channel configured', c.channel) AS reason,
                       (SELECT n.id FROM notification_channels n WHERE n.enabled AND lower(n.type) = lower(c.channel)
                         ORDER BY n.source = 'env' DESC, n.id LIMIT 1) AS found
@@ -228,25 +233,25 @@ Routed route(db::Executor db, int limit, int max_attempts) {
                         SET status = CASE WHEN e.read_at IS NULL THEN 'sent' ELSE 'read' END, delivered = false
                        FROM k WHERE e.id = k.id AND k.found IS NULL AND NOT k.again),
          failed AS (UPDATE notification_events e
-                       SET status = CASE WHEN e.retry_count + 1 >= $2::int THEN 'dead' ELSE 'failed' END,
+                       SET status = CASE WHEN e.retry_count + 1 >= $1::int THEN 'dead' ELSE 'failed' END,
                            retry_count = e.retry_count + 1, last_error = k.reason, error = k.reason,
-                           next_retry_at = CASE WHEN e.retry_count + 1 < $2::int
+                           next_retry_at = CASE WHEN e.retry_count + 1 < $1::int
                              THEN now() + least(interval '1 minute' * power(2, least(e.retry_count, 6)), interval '1 hour')
                                           * (0.9 + 0.2 * random()) END
                       FROM k WHERE e.id = k.id AND k.found IS NULL AND k.again)
     SELECT count(*) AS rows, coalesce(array_agg(DISTINCT channel) FILTER (WHERE found IS NULL), '{}') AS without FROM k)",
-                          limit, max_attempts).front();
+                          max_attempts).front();
   return {row.integer("rows"), row.texts("without")};
 }
 
-std::int64_t unroute(db::Executor db, const std::string& channel_id, int limit) {
+std::int64_t unroute(db::Executor db, const std::string& channel_id) {
   return db.run(R"(
     WITH c AS (SELECT id FROM notification_events WHERE channel_id = $1 AND status = 'pending' AND claimable
-                ORDER BY urgency, created_at, id LIMIT $2::int FOR UPDATE SKIP LOCKED)
-    UPDATE notification_events e SET channel_id = NULL FROM c WHERE e.id = c.id)", channel_id, limit).affected();
+                ORDER BY urgency, created_at, id LIMIT 1000 FOR UPDATE SKIP LOCKED)
+    UPDATE notification_events e SET channel_id = NULL FROM c WHERE e.id = c.id)", channel_id).affected();
 }
 
-std::int64_t expire(db::Executor db, const std::string& channel_id, Duration ttl, Duration critical_ttl, int limit) {
+std::int64_t expire(db::Executor db, const std::string& channel_id, Duration ttl, Duration critical_ttl) {
   std::int64_t expired = 0;
   for (int urgency = 0; urgency <= 2; ++urgency) {
     // Held back on purpose (requeued), a message's time counts from then.
@@ -254,22 +259,23 @@ std::int64_t expire(db::Executor db, const std::string& channel_id, Duration ttl
       WITH c AS (SELECT id FROM notification_events
                   WHERE channel_id = $1 AND status = 'pending' AND claimable AND urgency = $2::smallint AND created_at < now() - $3::interval
                     AND (not_before IS NULL OR not_before < now() - $3::interval)
-                  ORDER BY created_at, id LIMIT $4::int FOR UPDATE SKIP LOCKED)
+                  ORDER BY created_at, id LIMIT 1000 FOR UPDATE SKIP LOCKED)
       UPDATE notification_events e
          SET status = 'dead', next_retry_at = NULL,
              last_error = 'expired before delivery: ' || coalesce(last_error, 'the channel was not available'),
              error = 'expired before delivery: ' || coalesce(last_error, 'the channel was not available')
-        FROM c WHERE e.id = c.id)", channel_id, urgency, urgency == 0 ? critical_ttl : ttl, limit).affected();
+        FROM c WHERE e.id = c.id)", channel_id, urgency, urgency == 0 ? critical_ttl : ttl).affected();
   }
   return expired;
 }
 
-std::int64_t purge(db::Executor db, Duration age, int limit) {
+std::int64_t purge(db::Executor db, Duration age) {
   std::int64_t purged = 0;
   for (const std::string_view status : {"sent", "read", "dead"}) {
     purged += db.run(R"(DELETE FROM notification_events
-                         WHERE id IN (SELECT id FROM notification_events WHERE status = $1 AND created_at < now() - $2::interval LIMIT $3::int))",
-                     status, age, limit).affected();
+                         WHERE id = ANY (ARRAY(SELECT id FROM notification_events
+                                                WHERE status = $1 AND created_at < now() - $2::interval LIMIT 1000)))",
+                     status, age).affected();
   }
   return purged;
 }

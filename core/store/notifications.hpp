@@ -78,12 +78,14 @@ struct Result {
 /// Writes those whose lease still holds; returns their ids. A read message that was sent becomes `read`.
 std::vector<std::string> record(db::Executor db, const std::string& owner, const std::vector<Result>& results);
 
-// --- sweeps: each handles up to `limit` rows and says how many it found -------------------------------------------------
+// --- sweeps: each handles up to kSlice rows and says how many it found -----------------------------------------------
+
+inline constexpr std::int64_t kSlice = 1000;
 
 /// `failed` and due → claimable.
-std::int64_t retry_due(db::Executor db, int limit);
+std::int64_t retry_due(db::Executor db);
 /// Held back and due, or under a lease that ran out → claimable.
-std::int64_t promote_due(db::Executor db, int limit);
+std::int64_t promote_due(db::Executor db);
 
 struct Routed {
   std::int64_t rows = 0;
@@ -91,12 +93,12 @@ struct Routed {
 };
 /// Rows that name no channel get an enabled one of their type. Without any, a new row counts as sent but not delivered
 /// and one that is tried again as a failed attempt, dead after `max_attempts`.
-Routed route(db::Executor db, int limit, int max_attempts);
+Routed route(db::Executor db, int max_attempts);
 /// Takes claimable rows away from a channel that is gone, so that route() sees them.
-std::int64_t unroute(db::Executor db, const std::string& channel_id, int limit);
+std::int64_t unroute(db::Executor db, const std::string& channel_id);
 /// Claimable rows of the channel that are older than `ttl` (`critical_ttl` for critical ones) → dead.
-std::int64_t expire(db::Executor db, const std::string& channel_id, Duration ttl, Duration critical_ttl, int limit);
+std::int64_t expire(db::Executor db, const std::string& channel_id, Duration ttl, Duration critical_ttl);
 /// Ended rows older than `age` are deleted.
-std::int64_t purge(db::Executor db, Duration age, int limit);
+std::int64_t purge(db::Executor db, Duration age);
 
 }  // namespace certctl::store::notifications

@@ -81,7 +81,7 @@ TEST_CASE("of two renewals at once one is taken and one is refused") {
 
 TEST_CASE("a short-lived certificate is renewed by the scheduler inside its window") {
   auto& all = shared();
-  all.ask("POST", "/profiles", R"({"id":"prof-short","name":"short","max_ttl_seconds":90,"allow_short_lived":true})");
+  all.ask("POST", "/profiles", R"({"id":"prof-short","name":"short","max_ttl_seconds":150,"allow_short_lived":true})");
   all.create_certificate("mc-short", "prof-short");
   INFO(all.logs());
   REQUIRE(all.wait([&] { return all.versions("mc-short") >= 1; }));
