@@ -183,7 +183,11 @@ void Agent::retire(std::string_view source, const Answer& answer) {
       .field("source", source)
       .field("retired_at", clock_.now())
       .end_object();
-  write_durably(options_.state_dir / "retired", note.take());
+  try {
+    write_durably(options_.state_dir / "retired", note.take());
+  } catch (const FileError& e) {
+    log::write(kActivityFailed, {{"error", e.what()}});  // the next start asks again and hears the same
+  }
   end(0);
 }
 

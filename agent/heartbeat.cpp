@@ -54,7 +54,8 @@ Duration Heartbeat::turn() {
     default:
       break;
   }
-  if (!cancellation_.cancelled()) warn_of_expiry();
+  if (cancellation_.cancelled()) return pace().heartbeat;
+  warn_of_expiry();
   return contact_.failed(answer);
 }
 

@@ -71,6 +71,9 @@ int main(int argc, char** argv) {
   if (!flags.problem.empty()) fmt::print(stderr, "{}\n", flags.problem);
   if (!flags.problem.empty() || flags.help) {
     fmt::print(stderr, "{}", agent::usage("certctl-agent", agent::flag_table()));
+    if (flags.help)
+      fmt::print(stderr, "\nSettings, from the environment or the -config file:\n{}",
+                 config::help(agent::setting_table()));
     return flags.help ? 0 : agent::kUsage;
   }
   try {
