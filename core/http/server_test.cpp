@@ -277,9 +277,10 @@ TEST_CASE("A full queue sheds with 503 while urgent routes are still served") {
 TEST_CASE("A long poll parks without a thread and ends at its own time") {
   TestServer server([](ServerOptions& options) { options.limits.workers = 1; });
   RawClient poll(server.port());
-  poll.send("GET /api/v1/agents/agent-1/work?wait=300 HTTP/1.1\r\nHost: localhost\r\n" + kAgentKey + "\r\n");
+  poll.send("GET /api/v1/agents/agent-1/work?wait=1500 HTTP/1.1\r\nHost: localhost\r\n" + kAgentKey + "\r\n");
   REQUIRE(eventually([&] { return server.server->stats().parked == 1; }));
-  CHECK(server.server->stats().workers_busy == 0);
+  CHECK(eventually([&] { return server.server->stats().workers_busy == 0; }, 1s));
+  CHECK(server.server->stats().parked == 1);
   CHECK(poll.answer().body == "{\"jobs\":[]}\n");
   CHECK(server.server->stats().parked == 0);
   CHECK(poll.get("/health").status == 200);
