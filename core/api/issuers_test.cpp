@@ -22,7 +22,7 @@ struct Api {
   plugin::Host plugins{{CERTCTL_PROBE_PLUGIN_DIR}, std::make_shared<SystemClock>()};
   service::Ground ground{*database, clock, audit};
   service::IssuerRegistry registry{*database, plugins, sealer, nullptr};
-  service::OwnCas cas{ground, sealer};
+  service::OwnCas cas{ground, sealer, "/nonexistent"};
   service::Issuers issuers{ground, registry, cas};
   http::Router router;
 };

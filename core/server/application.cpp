@@ -154,6 +154,7 @@ class Application::Parts {
  private:
   bool is_private() const { return settings_.secret("CERTCTL_DATABASE_URL").empty(); }
   std::string data(std::string_view below) const { return settings_.text("CERTCTL_DATA_DIR") + "/" + std::string(below); }
+  std::string ca_folder() const { return settings_.text("CERTCTL_CA_DIR").empty() ? data("ca") : settings_.text("CERTCTL_CA_DIR"); }
   std::string runtime_dir() const;
   service::Ground ground() { return {*database_, clock_, audit_}; }
   service::KeyGeneration keys() const {
@@ -226,6 +227,7 @@ void Application::Parts::check_files() {
     if (runtime_dir().size() > 80) throw invalid(fmt::format("CERTCTL_RUNTIME_DIR {} is longer than 80 bytes, and socket paths end at 107", runtime_dir()));
     own_folder(settings_.text("CERTCTL_DATA_DIR"), 0750, account_);
     own_folder(data("state"), 0700, account_);
+    own_folder(ca_folder(), 0700, account_);
     own_folder(runtime_dir(), 0750, account_);
     lock_folder(data("state/server.lock"));
     const auto space = std::filesystem::space(settings_.text("CERTCTL_DATA_DIR"));
@@ -375,7 +377,7 @@ void Application::Parts::load_plugins() {
 
 void Application::Parts::assemble() {
   const auto allow = http::parse_cidrs(settings_.list("CERTCTL_SSRF_ALLOW_CIDRS")), deny = http::parse_cidrs(settings_.list("CERTCTL_SSRF_DENY_CIDRS"));
-  cas_ = std::make_unique<service::OwnCas>(ground(), *sealer_);
+  cas_ = std::make_unique<service::OwnCas>(ground(), *sealer_, ca_folder());
   plugin::StandardServicesOptions for_issuers;
   for_issuers.address_policy = http::AddressPolicy(http::Guard::administrator, allow, deny);
   for_issuers.keys = std::make_shared<OwnCaKeys>(*cas_);

@@ -82,6 +82,7 @@ constexpr Setting kTable[] = {
     // Own CAs
     {"CERTCTL_CA_CERT_PATH", Type::text, "", "Own CAs", "Certificate of the seeded local CA; with the key path, or neither"},
     {"CERTCTL_CA_KEY_PATH", Type::text, "", "Own CAs", "Its key"},
+    {"CERTCTL_CA_DIR", Type::text, "", "Own CAs", "Keys of generated CAs when there is no passphrase; empty: `ca` in the data folder"},
     // Process
     {"CERTCTL_DATA_DIR", Type::text, "/var/lib/certctl", "Process", "State that must survive"},
     {"CERTCTL_RUNTIME_DIR", Type::text, "", "Process", "Sockets; empty: $RUNTIME_DIRECTORY, else /run/certctl; 80 bytes at most"},

@@ -11,7 +11,7 @@ namespace {
 
 struct IssuerDesk : Desk {
   IssuerRegistry registry{*database, plugins(), sealer, nullptr};
-  OwnCas cas{ground(), sealer};
+  OwnCas cas{ground(), sealer, "/nonexistent"};
   Issuers issuers{ground(), registry, cas};
 
   IssuerView add(std::string_view config, const std::string& id = "iss-1") {

@@ -1,6 +1,7 @@
 #include "core/service/own_cas.hpp"
 
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,6 +54,17 @@ crypto::PrivateKey key_from_file(const std::string& path, bool insecure_allowed)
   }
 }
 
+/// 0600 from creation, durable before the name is there.
+void write_key_file(const std::string& path, std::string_view pem) {
+  const std::string temporary = path + ".new";
+  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  bool good = file >= 0 && ::write(file, pem.data(), pem.size()) == ssize_t(pem.size()) && ::fsync(file) == 0;
+  if (file >= 0) good = ::close(file) == 0 && good;
+  if (!good || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    throw unavailable(fmt::format("CA initialization failed: the CA key cannot be stored as {}; set CERTCTL_CONFIG_ENCRYPTION_KEY or make the folder writable", path));
+  }
+}
+
 void check_algorithm(const crypto::PrivateKey& key) {
   const std::string name = key.name();
   for (const auto known : {"RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256", "ECDSA-P384"}) {
@@ -102,12 +114,12 @@ std::shared_ptr<const OwnCas::Ca> OwnCas::active(const std::string& issuer_id, c
   }
   for (int attempt = 0; attempt < 2; ++attempt) {
     const auto active = store::own_cas::active(ground_.database, issuer_id);
-    if (active && (certificate_path.empty() ? active->key_ref == kSealedRef : active->key_ref == key_path)) {
+    if (active && (certificate_path.empty() ? is_generated(*active) : active->key_ref == key_path)) {
       auto ca = find(active->id);
       check_certificate(ca->chain.front(), ground_.clock.now());
       return ca;
     }
-    Generation generation = certificate_path.empty() ? generated(issuer_id, settings) : from_files(issuer_id, certificate_path, key_path);
+    Generation generation = certificate_path.empty() ? generated(issuer_id, settings) : from_files(issuer_id, certificate_path, key_path, json::flag_or(settings, "allow_insecure_key_mode", false));
     try {
       ground_.database.transaction([&](db::Transaction& tx) {
         store::own_cas::insert_active(tx, generation);
@@ -139,13 +151,23 @@ Generation OwnCas::generated(const std::string& issuer_id, const json::Value& co
   generation.spki_sha256 = spki_bytes(root.certificate);
   generation.not_before = root.certificate.not_before();
   generation.not_after = root.certificate.not_after();
-  generation.key_sealed = root.key.to_pem().use([&](std::string_view pem) {
-    return sealer_.seal({kTable, generation.id, "key_sealed"}, pem);
+  root.key.to_pem(crypto::KeyForm::traditional).use([&](std::string_view pem) {
+    if (sealer_.has_key()) {
+      generation.key_sealed = sealer_.seal({kTable, generation.id, "key_sealed"}, pem);
+    } else {
+      generation.key_ref = key_folder_ + "/" + generation.id + ".key";
+      write_key_file(generation.key_ref, pem);
+    }
   });
   return generation;
 }
 
-Generation OwnCas::from_files(const std::string& issuer_id, const std::string& certificate_path, const std::string& key_path) {
+bool OwnCas::is_generated(const Generation& generation) const {
+  return generation.key_ref == kSealedRef || generation.key_ref == key_folder_ + "/" + generation.id + ".key";
+}
+
+Generation OwnCas::from_files(const std::string& issuer_id, const std::string& certificate_path, const std::string& key_path,
+                              bool insecure_allowed) {
   const std::string text = read_file(certificate_path, "CA certificate");
   std::vector<crypto::Certificate> chain;
   try {
@@ -154,7 +176,7 @@ Generation OwnCas::from_files(const std::string& issuer_id, const std::string& c
     throw unavailable(fmt::format("CA initialization failed: failed to parse CA certificate: {}", e.what()));
   }
   check_certificate(chain.front(), ground_.clock.now());
-  const auto key = key_from_file(key_path, false);
+  const auto key = key_from_file(key_path, insecure_allowed);
   check_algorithm(key);
   if (!key.matches(chain.front().public_key())) throw unavailable("CA initialization failed: CA key does not match CA certificate");
   Generation generation;

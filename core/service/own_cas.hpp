@@ -26,7 +26,9 @@ class OwnCas {
     std::string chain_pem;
   };
 
-  OwnCas(Ground ground, const crypto::Sealer& sealer) : ground_(ground), sealer_(sealer) {}
+  /// `key_folder`: where generated keys go when there is no passphrase to seal them with.
+  OwnCas(Ground ground, const crypto::Sealer& sealer, std::string key_folder)
+      : ground_(ground), sealer_(sealer), key_folder_(std::move(key_folder)) {}
 
   /// The CA that signs for this issuer now; `config` is the issuer's, unsealed, defaults filled in. Without configured
   /// files a root is generated once and sealed, the same for all replicas. Throws Error(unavailable) with the texts of
@@ -40,12 +42,15 @@ class OwnCas {
 
  private:
   std::shared_ptr<const Ca> load(const store::own_cas::Generation& generation);
-  store::own_cas::Generation from_files(const std::string& issuer_id, const std::string& certificate_path, const std::string& key_path);
+  store::own_cas::Generation from_files(const std::string& issuer_id, const std::string& certificate_path, const std::string& key_path,
+                                        bool insecure_allowed);
+  bool is_generated(const store::own_cas::Generation& generation) const;
   store::own_cas::Generation generated(const std::string& issuer_id, const json::Value& config);
   std::shared_ptr<const Ca> remember(const store::own_cas::Generation& generation);
 
   Ground ground_;
   const crypto::Sealer& sealer_;
+  const std::string key_folder_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const Ca>> by_id_;
 };

@@ -120,7 +120,7 @@ LeafPlan plan_leaf(const Call& call, X509_REQ* request, const X509* issuer) {
   plan.basic_constraints = call.setting_flag("/include_basic_constraints");
   plan.must_staple = call.flag(key::must_staple);
   if (plan.must_staple && plan.ocsp_urls.empty()) {
-    throw invalid_request("must-staple needs an OCSP address: set ocsp_urls or auto_revocation_urls of the issuer");
+    throw invalid_request("must-staple needs an OCSP address: set ocsp_urls of the issuer");
   }
   return plan;
 }
@@ -217,13 +217,10 @@ Status LocalCa::test(Call& call) {
 
 Status LocalCa::validate(Call& call) {
   const bool certificate = !call.setting("/ca_cert_path").empty();
-  const bool file = !call.setting("/ca_key_path").empty();
-  const bool reference = !call.setting("/key_ref").empty();
-  if (certificate != (file || reference)) {
+  if (certificate == call.setting("/ca_key_path").empty()) {
     call.finding(Severity::bad, "ca_cert_path and ca_key_path must both be set for sub-CA mode",
                  certificate ? "/ca_key_path" : "/ca_cert_path");
   }
-  if (file && reference) call.finding(Severity::bad, "set either ca_key_path or key_ref", "/key_ref");
   if (call.setting_integer("/validity_days") > 3650) {
     call.finding(Severity::warning, "certificates of more than ten years; the CA's own end caps them",
                  "/validity_days");
