@@ -21,7 +21,6 @@ using store::notifications::Verdict;
 namespace rows = store::notifications;
 
 constexpr int kBatch = 16;
-constexpr int kSweep = 1000;
 /// Results of quick sends share one commit.
 constexpr auto kFlushAfter = 50ms;
 constexpr auto kTouchAfter = 10s;
@@ -102,15 +101,15 @@ void NotificationSender::watch() {
 }
 
 void NotificationSender::sweep() {
-  rows::retry_due(database_, kSweep);
-  rows::promote_due(database_, kSweep);
+  rows::retry_due(database_);
+  rows::promote_due(database_);
   route();
   for (const auto& id : rows::channels_with_work(database_)) {
-    const auto expired = rows::expire(database_, id, options_.ttl, 3 * options_.ttl, kSweep);
+    const auto expired = rows::expire(database_, id, options_.ttl, 3 * options_.ttl);
     if (expired > 0) log::write(messages::kNotificationExpired, {{"channel", id}, {"count", expired}});
   }
   if (clock_.now() - purged_at_ > kPurgeAfter) {
-    rows::purge(database_, options_.retention, kSweep);
+    rows::purge(database_, options_.retention);
     purged_at_ = clock_.now();
   }
 }
@@ -120,10 +119,10 @@ void NotificationSender::route() {
   const auto enabled = store::notification_channels::enabled(database_);
   for (const auto& id : rows::channels_with_work(database_)) {
     const bool exists = std::any_of(enabled.begin(), enabled.end(), [&](const auto& c) { return c.id == id; });
-    if (!exists) rows::unroute(database_, id, kSweep);
+    if (!exists) rows::unroute(database_, id);
   }
-  for (std::int64_t routed = kSweep; routed == kSweep && !stopping();) {
-    const auto result = rows::route(database_, kSweep, options_.max_attempts);
+  for (std::int64_t routed = rows::kSlice; routed == rows::kSlice && !stopping();) {
+    const auto result = rows::route(database_, options_.max_attempts);
     routed = result.rows;
     for (const auto& type : result.without_channel) {
       if (missing_types_.insert(type).second) log::write(messages::kNotificationUnheard, {{"type", type}});
@@ -272,7 +271,7 @@ void NotificationSender::deliver(Batch& batch) {
     const auto& message = result.verdict == Verdict::sent     ? messages::kNotificationSent
                           : result.verdict == Verdict::failed ? messages::kNotificationRetry
                                                               : messages::kNotificationDead;
-    log::write(message, {{"id", result.id}, {"channel", batch.channel.id}, {"type", claimed.row.type},
+    log::write(message, {{"notification", result.id}, {"channel", batch.channel.id}, {"type", claimed.row.type},
                          {"attempt", claimed.row.retry_count + 1}, {"error", result.error}});
     batch.signs.push_back(judgement.sign);
     batch.pause = std::max(batch.pause, judgement.pause);

@@ -144,7 +144,7 @@ TEST_CASE("A result whose lease was lost is not written") {
 TEST_CASE("Messages of a sender that died are sent by another when the lease is over") {
   Desk desk;
   desk.insert_foreign("notif-1", "Webhook");
-  desk.database->transaction([](db::Transaction& tx) { store::notifications::route(tx, 10, 5); });
+  desk.database->transaction([](db::Transaction& tx) { store::notifications::route(tx, 5); });
   REQUIRE(store::notifications::claim(*desk.database, "nc-env-webhook", 10, "dead", 1h).size() == 1);
   desk.database->run("UPDATE notification_events SET not_before = now() - interval '1 second'");
   desk.start();

@@ -146,7 +146,7 @@ std::vector<std::string> channels_with_work(db::Executor db) {
 }
 
 std::vector<Claimed> claim(db::Executor db, const std::string& channel_id, int limit, const std::string& owner, Duration lease) {
-  // `not_before` doubles as the lease's end, so that promote_due() frees the rows of senders that died. ANY and not a join:
+  // `not_before` doubles as the lease's end, so that promote_due() frees the rows of senders that died. ANY, not a join:
   // a plan that does not know the limit would hash the whole table.
   const auto result = db.run(R"(
     WITH c AS (SELECT id, not_before FROM notification_events WHERE channel_id = $1 AND status = 'pending' AND claimable
@@ -200,55 +200,58 @@ std::vector<std::string> record(db::Executor db, const std::string& owner, const
   return ids;
 }
 
-// --- sweeps: their limit is kSlice, a literal so that every plan knows it --------------------------------------------
+// --- sweeps: `= ANY (ARRAY(…))` reads the rows by their key, whatever the planner thinks of LIMIT -----------------------
 
 std::int64_t retry_due(db::Executor db) {
   // next_retry_at stays: a pending row that has one is tried again, see route().
   return db.run(R"(
-    WITH c AS (SELECT id FROM notification_events
-                WHERE status = 'failed' AND next_retry_at IS NOT NULL AND next_retry_at <= now()
-                ORDER BY next_retry_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-    UPDATE notification_events e SET status = 'pending', claimable = true FROM c WHERE e.id = c.id)").affected();
+    UPDATE notification_events SET status = 'pending', claimable = true
+     WHERE id = ANY (ARRAY(SELECT id FROM notification_events
+                            WHERE status = 'failed' AND next_retry_at IS NOT NULL AND next_retry_at <= now()
+                            ORDER BY next_retry_at LIMIT 1000 FOR UPDATE SKIP LOCKED)))").affected();
 }
 
 std::int64_t promote_due(db::Executor db) {
   return db.run(R"(
-    WITH c AS (SELECT id FROM notification_events WHERE status = 'pending' AND NOT claimable AND not_before <= now()
-                ORDER BY not_before, id LIMIT 1000 FOR UPDATE SKIP LOCKED)
-    UPDATE notification_events e SET claimable = true, lease_owner = NULL, lease_expires_at = NULL
-      FROM c WHERE e.id = c.id)").affected();
+    UPDATE notification_events SET claimable = true, lease_owner = NULL, lease_expires_at = NULL
+     WHERE id = ANY (ARRAY(SELECT id FROM notification_events WHERE status = 'pending' AND NOT claimable AND not_before <= now()
+                            ORDER BY not_before, id LIMIT 1000 FOR UPDATE SKIP LOCKED)))").affected();
 }
 
 Routed route(db::Executor db, int max_attempts) {
   const auto row = db.run(R"(
-    WITH c AS (SELECT id, channel, next_retry_at IS NOT NULL AS again FROM notification_events
-                WHERE channel_id IS NULL AND status = 'pending' AND claimable
+    WITH c AS (SELECT id, channel FROM notification_events WHERE channel_id IS NULL AND status = 'pending' AND claimable
                 ORDER BY channel_id, urgency, created_at, id LIMIT 1000 FOR UPDATE SKIP LOCKED),
-         k AS (SELECT c.*, format('no %s channel configured', c.channel) AS reason,
-                      (SELECT n.id FROM notification_channels n WHERE n.enabled AND lower(n.type) = lower(c.channel)
-                        ORDER BY n.source = 'env' DESC, n.id LIMIT 1) AS found
-                 FROM c),
-         routed AS (UPDATE notification_events e SET channel_id = k.found FROM k WHERE e.id = k.id AND k.found IS NOT NULL),
+         types AS (SELECT t.channel, (SELECT n.id FROM notification_channels n WHERE n.enabled AND lower(n.type) = lower(t.channel)
+                                       ORDER BY n.source = 'env' DESC, n.id LIMIT 1) AS found
+                     FROM (SELECT DISTINCT channel FROM c) t),
+         routed AS (UPDATE notification_events e SET channel_id = t.found FROM types t
+                     WHERE e.id = ANY (ARRAY(SELECT id FROM c)) AND t.channel = e.channel AND t.found IS NOT NULL),
          skipped AS (UPDATE notification_events e
                         SET status = CASE WHEN e.read_at IS NULL THEN 'sent' ELSE 'read' END, delivered = false
-                       FROM k WHERE e.id = k.id AND k.found IS NULL AND NOT k.again),
+                       FROM types t
+                      WHERE e.id = ANY (ARRAY(SELECT id FROM c)) AND t.channel = e.channel AND t.found IS NULL
+                        AND e.next_retry_at IS NULL),
          failed AS (UPDATE notification_events e
                        SET status = CASE WHEN e.retry_count + 1 >= $1::int THEN 'dead' ELSE 'failed' END,
-                           retry_count = e.retry_count + 1, last_error = k.reason, error = k.reason,
+                           retry_count = e.retry_count + 1, last_error = format('no %s channel configured', e.channel),
+                           error = format('no %s channel configured', e.channel),
                            next_retry_at = CASE WHEN e.retry_count + 1 < $1::int
                              THEN now() + least(interval '1 minute' * power(2, least(e.retry_count, 6)), interval '1 hour')
                                           * (0.9 + 0.2 * random()) END
-                      FROM k WHERE e.id = k.id AND k.found IS NULL AND k.again)
-    SELECT count(*) AS rows, coalesce(array_agg(DISTINCT channel) FILTER (WHERE found IS NULL), '{}') AS without FROM k)",
+                      FROM types t
+                     WHERE e.id = ANY (ARRAY(SELECT id FROM c)) AND t.channel = e.channel AND t.found IS NULL
+                       AND e.next_retry_at IS NOT NULL)
+    SELECT (SELECT count(*) FROM c) AS rows, ARRAY(SELECT channel FROM types WHERE found IS NULL) AS without)",
                           max_attempts).front();
   return {row.integer("rows"), row.texts("without")};
 }
 
 std::int64_t unroute(db::Executor db, const std::string& channel_id) {
   return db.run(R"(
-    WITH c AS (SELECT id FROM notification_events WHERE channel_id = $1 AND status = 'pending' AND claimable
-                ORDER BY urgency, created_at, id LIMIT 1000 FOR UPDATE SKIP LOCKED)
-    UPDATE notification_events e SET channel_id = NULL FROM c WHERE e.id = c.id)", channel_id).affected();
+    UPDATE notification_events SET channel_id = NULL
+     WHERE id = ANY (ARRAY(SELECT id FROM notification_events WHERE channel_id = $1 AND status = 'pending' AND claimable
+                            ORDER BY urgency, created_at, id LIMIT 1000 FOR UPDATE SKIP LOCKED)))", channel_id).affected();
 }
 
 std::int64_t expire(db::Executor db, const std::string& channel_id, Duration ttl, Duration critical_ttl) {
@@ -256,15 +259,16 @@ std::int64_t expire(db::Executor db, const std::string& channel_id, Duration ttl
   for (int urgency = 0; urgency <= 2; ++urgency) {
     // Held back on purpose (requeued), a message's time counts from then.
     expired += db.run(R"(
-      WITH c AS (SELECT id FROM notification_events
-                  WHERE channel_id = $1 AND status = 'pending' AND claimable AND urgency = $2::smallint AND created_at < now() - $3::interval
-                    AND (not_before IS NULL OR not_before < now() - $3::interval)
-                  ORDER BY created_at, id LIMIT 1000 FOR UPDATE SKIP LOCKED)
-      UPDATE notification_events e
+      UPDATE notification_events
          SET status = 'dead', next_retry_at = NULL,
              last_error = 'expired before delivery: ' || coalesce(last_error, 'the channel was not available'),
              error = 'expired before delivery: ' || coalesce(last_error, 'the channel was not available')
-        FROM c WHERE e.id = c.id)", channel_id, urgency, urgency == 0 ? critical_ttl : ttl).affected();
+       WHERE id = ANY (ARRAY(
+               SELECT id FROM notification_events
+                WHERE channel_id = $1 AND status = 'pending' AND claimable AND urgency = $2::smallint AND created_at < now() - $3::interval
+                  AND (not_before IS NULL OR not_before < now() - $3::interval)
+                ORDER BY created_at, id LIMIT 1000 FOR UPDATE SKIP LOCKED)))",
+                      channel_id, urgency, urgency == 0 ? critical_ttl : ttl).affected();
   }
   return expired;
 }
