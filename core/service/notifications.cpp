@@ -186,19 +186,20 @@ void Notifications::renewal_failure(db::Transaction& tx, const Certificate& cert
   const std::string name = shown_name(certificate);
   Event event = about(certificate);
   event.type = NotificationType::RenewalFailure;
-  const auto days_left = certificate.expires_at ? std::optional(days_until(*certificate.expires_at, ground_.clock.now())) : std::nullopt;
-  event.severity = exhausted || (days_left && *days_left < 7) ? Severity::critical : Severity::warning;
+  const bool dated = certificate.expires_at.has_value();
+  const std::int64_t days_left = dated ? days_until(*certificate.expires_at, ground_.clock.now()) : 0;
+  event.severity = exhausted || (dated && days_left < 7) ? Severity::critical : Severity::warning;
   event.facts["job_id"] = job.id;
   event.facts["error"] = shown_error(error);
   event.subject = subject(event.severity, fmt::format("{} of {} failed", task_of(job), name));
   event.message = fmt::format("{} of certificate \"{}\" failed.\nError: {}\nAttempt: {} of {}{}", task_of(job), name, shown_error(error),
                               job.attempts, job.max_attempts, exhausted ? ", the last one of this job" : "");
-  if (certificate.expires_at) event.message += fmt::format("\nExpires: {} ({} days left)", format_date(*certificate.expires_at), *days_left);
+  if (dated) event.message += fmt::format("\nExpires: {} ({} days left)", format_date(*certificate.expires_at), days_left);
   event.action = IncidentAction::trigger;
   event.incident_key = "renewal/" + certificate.id;
-  if (days_left && !certificate.renewal_policy_id.empty()) {
+  if (dated && !certificate.renewal_policy_id.empty()) {
     if (const auto policy = store::renewal_policies::find(tx, certificate.renewal_policy_id)) {
-      const std::string tier = alert_tier(*policy, nearest_threshold(*policy, *days_left));
+      const std::string tier = alert_tier(*policy, nearest_threshold(*policy, days_left));
       for (const auto& type : alert_channels(*policy, tier)) add_channel(event.channels, type);
     }
   }
