@@ -47,7 +47,7 @@ void JobRunner::start() {
   keeper_ = std::thread([this] { keep_loop(); });
 }
 
-void JobRunner::stop() {
+void JobRunner::stop(Duration patience) {
   {
     std::scoped_lock lock(mutex_);
     if (stopping_) return;
@@ -56,6 +56,7 @@ void JobRunner::stop() {
   ready_.notify_all();
   subscriptions_.clear();
   if (claimer_.joinable()) claimer_.join();
+  if (!pool_.wait_idle(patience)) issuance_.cancel_calls();
   pool_.stop();
   if (keeper_.joinable()) keeper_.join();
 }

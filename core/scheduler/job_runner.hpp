@@ -29,8 +29,9 @@ class JobRunner {
 
   /// Frees what an earlier life of this instance had leased, then starts.
   void start();
-  /// Stops claiming, lets running calls end, gives up the rest. Idempotent.
-  void stop();
+  /// Stops claiming and lets what runs end within `patience`; then the issuers' calls are cancelled, and their jobs are
+  /// put back or, once the CA was asked, looked up after the restart. Idempotent.
+  void stop(Duration patience = std::chrono::seconds(30));
 
   /// A job that the caller has leased for this instance: run at once, `done` afterwards on the worker's thread.
   void run_now(const service::Issuance::Accepted& accepted, std::function<void()> done);

@@ -37,6 +37,11 @@ void WorkerPool::stop() {
   for (auto& thread : threads) thread.join();
 }
 
+bool WorkerPool::wait_idle(std::chrono::microseconds limit) {
+  std::unique_lock lock(mutex_);
+  return idle_.wait_for(lock, limit, [this] { return busy_ == 0 && tasks_.empty(); });
+}
+
 void WorkerPool::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -54,6 +59,7 @@ void WorkerPool::run() {
     task = nullptr;
     lock.lock();
     --busy_;
+    if (busy_ == 0 && tasks_.empty()) idle_.notify_all();
   }
 }
 

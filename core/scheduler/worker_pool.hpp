@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -25,6 +26,8 @@ class WorkerPool {
   std::size_t busy() const;
   /// Runs what was posted and joins. Idempotent.
   void stop();
+  /// Waits until nothing is posted or running; false: the time was too short.
+  bool wait_idle(std::chrono::microseconds limit);
 
  private:
   void run();
@@ -32,6 +35,7 @@ class WorkerPool {
   const std::size_t limit_;
   mutable std::mutex mutex_;
   std::condition_variable ready_;
+  std::condition_variable idle_;
   std::deque<std::function<void()>> tasks_;
   std::vector<std::thread> threads_;
   std::size_t busy_ = 0;

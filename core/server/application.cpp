@@ -415,7 +415,8 @@ void Application::Parts::assemble() {
   teams_ = std::make_unique<service::Teams>(ground());
   owners_ = std::make_unique<service::Owners>(ground());
   profiles_ = std::make_unique<service::Profiles>(ground());
-  policies_ = std::make_unique<service::RenewalPolicies>(ground(), *plugins_);
+  policies_ = std::make_unique<service::RenewalPolicies>(ground(), *plugins_,
+                                                         int(settings_.integer("CERTCTL_RENEWAL_JITTER_PERCENT")));
   issuers_ = std::make_unique<service::Issuers>(ground(), *registry_, *cas_);
   targets_ = std::make_unique<service::Targets>(ground(), *plugins_, *sealer_);
 
@@ -493,7 +494,7 @@ std::vector<scheduler::Loop> Application::Parts::loops() {
   return {
       {"renewal_scan", settings_.duration("CERTCTL_SCHEDULER_RENEWAL_CHECK_INTERVAL"), [this](const Guard& guard) { return scan_->run(guard).next_due; }},
       {"statuses_by_date", 30s, every([this](const Guard& guard) { scan_->update_statuses(guard); })},
-      {"job_timers", 1s, every([this](const Guard& guard) {
+      {"job_timers", std::min<Duration>(settings_.duration("CERTCTL_SCHEDULER_RETRY_INTERVAL"), 1s), every([this](const Guard& guard) {
          upkeep_->promote_waiting_jobs(guard);
          upkeep_->retry_failed_jobs(guard);
        })},
@@ -556,8 +557,8 @@ void Application::Parts::end() {
   if (listener_) listener_->begin_drain();
   if (loops_) loops_->stop();
   if (sender_) sender_->stop();
-  if (runner_) runner_->stop();
-  if (listener_) listener_->stop(milliseconds(settings_.duration("CERTCTL_SHUTDOWN_TIMEOUT")));
+  if (runner_) runner_->stop(settings_.duration("CERTCTL_SHUTDOWN_TIMEOUT"));
+  if (listener_) listener_->stop(std::chrono::seconds(settings_.integer("CERTCTL_AUDIT_FLUSH_TIMEOUT_SECONDS")));
   if (poll_pool_) poll_pool_->stop();
   sink_.flush(true);
   if (audit_queue_) audit_queue_->stop();

@@ -24,7 +24,7 @@ constexpr Setting kTable[] = {
     {"CERTCTL_WORKER_THREADS", Type::integer, "16", "Listener", "Threads that run request handlers", Reload::restart, 2, 1024},
     {"CERTCTL_CORS_ORIGINS", Type::list, "", "Listener", "Origins that browsers may call from; `*` for all", Reload::live},
     {"CERTCTL_TRUSTED_PROXIES", Type::list, "", "Listener", "Networks whose X-Forwarded-For is believed", Reload::live},
-    {"CERTCTL_SHUTDOWN_TIMEOUT", Type::duration, "30s", "Listener", "How long running requests and jobs may take after SIGTERM", Reload::restart, 1, 600},
+    {"CERTCTL_SHUTDOWN_TIMEOUT", Type::duration, "30s", "Listener", "How long running jobs may take after SIGTERM; what is left is taken up after the restart", Reload::restart, 1, 600},
     // Authentication
     {"CERTCTL_AUTH_TYPE", Type::choice, "api-key", "Authentication", "`api-key`, or `none` behind an authenticating gateway", Reload::restart, kNone, kMore, "api-key|none",
      "invalid auth type: {} (valid: [api-key none]). CERTCTL_AUTH_TYPE=jwt is no longer accepted (G-1 silent auth): put an authenticating gateway such as oauth2-proxy in front and use none"},
@@ -91,7 +91,7 @@ constexpr Setting kTable[] = {
     {"CERTCTL_INSTANCE_ID", Type::text, "", "Process", "Name of this replica; empty: made once, kept in the data folder"},
     {"CERTCTL_LOG_LEVEL", Type::choice, "info", "Process", "Least level that is logged", Reload::live, kNone, kMore, "debug|info|warn|error", "invalid log level: {}"},
     {"CERTCTL_LOG_FORMAT", Type::choice, "json", "Process", "`json` or `text`", Reload::restart, kNone, kMore, "json|text", "invalid log format: {}"},
-    {"CERTCTL_AUDIT_FLUSH_TIMEOUT_SECONDS", Type::integer, "30", "Process", "Budget for the last audit events when stopping", Reload::restart, 1, 3600},
+    {"CERTCTL_AUDIT_FLUSH_TIMEOUT_SECONDS", Type::integer, "30", "Process", "Budget for running requests and the last audit events when stopping", Reload::restart, 1, 3600},
     {"CERTCTL_AUDIT_AGENT_POLLS", Type::choice, "summary", "Process", "Heartbeats and polls in the audit trail", Reload::restart, kNone, kMore, "summary|all|off"},
     {"CERTCTL_CONFIG_STRICT", Type::boolean, "false", "Process", "Refuse the start when the environment holds an unknown CERTCTL_ name"},
 };

@@ -121,6 +121,7 @@ plugin::Call Issuance::make_call(const Job& job, const Material& material, const
   plugin::Call call;
   call.request_id = job.id;
   call.timeout = at_most(settings_.call_timeout);
+  call.cancellation = cancellation_;
   auto& in = call.in;
   in.add(CERTCTL_KEY_IDEMPOTENCY_KEY, intent.idempotency_key);
   in.add(CERTCTL_KEY_CSR_PEM, intent.csr_pem);
@@ -192,6 +193,10 @@ void Issuance::submit(const Job& job, Material& material, Intent& intent, std::s
 }
 
 void Issuance::poll(const Job& job, Material& material, Intent& intent) {
+  if (intent.created_at + settings_.order_max_age < ground_.clock.now()) {
+    const std::string age = fmt::format("order {} still pending after {}", intent.order_id, format_duration(settings_.order_max_age));
+    return write_failure(job, material, intent.id, IntentState::failed, "timeout", failure_text(settings_.keys, age), false, 0s);
+  }
   settle(job, material, intent, material.instance->call("poll", make_call(job, material, intent, nullptr)), nullptr);
 }
 

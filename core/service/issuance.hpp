@@ -57,6 +57,9 @@ class Issuance {
   /// CSR was asked for.
   Accepted accept_csr(const Context& context, const domain::Agent& agent, const CsrRequest& request);
 
+  /// The process ends: calls of connectors that still run are told to stop.
+  void cancel_calls() { cancellation_->cancel(); }
+
   /// Whether the certificate has a version with the key of this CSR.
   bool is_recorded(const std::string& certificate_id, const std::string& csr_pem);
 
@@ -97,6 +100,7 @@ class Issuance {
   const JobQueue& queue_;
   Notifications& notifications_;
   const IssuanceSettings settings_;
+  const std::shared_ptr<plugin::Cancellation> cancellation_ = std::make_shared<plugin::Cancellation>();
 };
 
 }  // namespace certctl::service
