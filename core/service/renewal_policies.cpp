@@ -8,6 +8,8 @@
 #include "core/base/error.hpp"
 #include "core/base/text.hpp"
 #include "core/service/refusals.hpp"
+#include "core/service/renewal_window.hpp"
+#include "core/store/loops.hpp"
 #include "core/store/renewal_policies.hpp"
 
 namespace certctl::service {
@@ -23,6 +25,7 @@ constexpr std::span<const std::string_view> kWritable = std::span(kChosen).subsp
 
 constexpr std::array<std::string_view, 6> kChannels{"Email", "Webhook", "Slack", "Teams", "PagerDuty", "OpsGenie"};
 constexpr int kSlugTries = 10;
+constexpr int kSlice = 10'000;
 constexpr std::string_view kDuplicate = "A renewal policy with that name already exists";
 
 void require_between(std::string_view field, std::int32_t value, std::int32_t least, std::int32_t most) {
@@ -48,6 +51,11 @@ void check_severities(const json::Raw& severities) {
     }
     require_tier("alert_severity_map", json::text_of(entry.value));
   }
+}
+
+bool same_window(const RenewalPolicy& a, const RenewalPolicy& b) {
+  return a.renewal_window_days == b.renewal_window_days && a.renewal_window_percent == b.renewal_window_percent &&
+         a.renewal_window_strict == b.renewal_window_strict && a.jitter_percent == b.jitter_percent;
 }
 
 template <typename F>
@@ -115,7 +123,7 @@ void RenewalPolicies::check(RenewalPolicy& policy) const {
     }
   }
   if (policy.renewal_window_percent) require_between("renewal_window_percent", *policy.renewal_window_percent, 1, 90);
-  if (policy.jitter_percent) require_between("jitter_percent", *policy.jitter_percent, 0, 100);
+  if (policy.jitter_percent) require_between("jitter_percent", *policy.jitter_percent, 0, 50);
   check_channels(policy.alert_channels);
   check_severities(policy.alert_severity_map);
 }
@@ -150,19 +158,39 @@ RenewalPolicy RenewalPolicies::get(const std::string& id) {
   return *std::move(policy);
 }
 
+std::string RenewalPolicies::reschedule(db::Transaction& tx, const RenewalPolicy& policy, const std::string& after) const {
+  auto certificates = store::renewal_policies::scheduled(tx, policy.id, after, kSlice);
+  if (certificates.empty()) return {};
+  for (auto& c : certificates) {
+    auto window = renewal_window(policy, c.not_before, c.not_after, c.certificate_id, c.version_id, jitter_percent_);
+    c.renew_after = window.renew_after;
+    c.source = std::move(window.source);
+  }
+  store::renewal_policies::reschedule(tx, certificates);
+  return certificates.size() < kSlice ? std::string() : certificates.back().certificate_id;
+}
+
 RenewalPolicy RenewalPolicies::update(const Context& context, const std::string& id, const json::Value& body) {
   RenewalPolicy policy;
+  std::string last;
   explained(policy, [&] {
     mutate(ground_, context, [&](db::Transaction& tx) {
       auto row = store::renewal_policies::find_for_update(tx, id);
       if (!row) throw not_found("Renewal policy not found");
-      policy = *std::move(row);
+      policy = *row;
       domain::merge_json(body, policy, kWritable);
       check(policy);
       store::renewal_policies::update(tx, policy);
+      last.clear();
+      if (!same_window(*row, policy)) {
+        last = reschedule(tx, policy, "");
+        store::loops::hurry(tx, "renewal_scan");
+      }
       ground_.audit.record(tx, context, {"renewal_policy_updated", "renewal_policy", id});
     });
   });
+  // Beyond the first slice in transactions of their own, so that no lock is held for long.
+  while (!last.empty()) last = ground_.database.transaction([&](db::Transaction& tx) { return reschedule(tx, policy, last); });
   return get(id);
 }
 

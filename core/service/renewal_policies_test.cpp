@@ -66,7 +66,7 @@ TEST_CASE("A renewal policy's value out of bounds is refused by name and nothing
       {R"({"name": "p", "alert_severity_map": {"30": "sever"}})", "unknown severity tier \"sever\""},
       {R"({"name": "p", "alert_channels": []})", "Invalid request body: alert_channels must be an object, not array"},
       {R"({"name": "p", "certificate_profile_id": "prof-none"})", "referenced profile does not exist: prof-none"},
-      {R"({"name": "p", "jitter_percent": 101})", "jitter_percent must be between 0 and 100, got 101"},
+      {R"({"name": "p", "jitter_percent": 51})", "jitter_percent must be between 0 and 50, got 51"},
   }));
   CAPTURE(text);
   const Error error = refusal([&] { policies.create(desk.context, body(text)); });
@@ -93,6 +93,22 @@ TEST_CASE("Channels and severities of a renewal policy come back as they were gi
   CHECK(policy.renewal_window_percent == 40);
   CHECK(policy.renewal_window_strict);
   CHECK(policy.jitter_percent == 0);
+}
+
+TEST_CASE("Another renewal window moves the renewals of the policy's certificates, but not those with a time of their own") {
+  Desk desk;
+  RenewalPolicies policies(desk.ground(), plugins());
+  policies.create(desk.context, body(R"({"id": "rp-mine", "name": "mine", "jitter_percent": 0})"));
+  for (const std::string id : {"mc-1", "mc-2"}) {
+    desk.add_certificate(id, "renewal_policy_id, status", "'rp-mine', 'Active'");
+    desk.database->run(R"(INSERT INTO certificate_versions (id, certificate_id, serial_number, not_before, not_after, fingerprint_sha256, pem_chain, csr_pem)
+                          VALUES ($1, $2, $1, '2030-01-01 00:00Z', '2030-04-01 00:00Z', '', '', ''))", "cv-" + id, id);
+    desk.database->run("UPDATE managed_certificates SET current_version_id = $2, renew_after = '2030-03-02 00:00Z', renewal_source = $3 WHERE id = $1",
+                       id, "cv-" + id, id == "mc-1" ? "policy" : "manual");
+  }
+  policies.update(desk.context, "rp-mine", body(R"({"renewal_window_days": 10})"));
+  CHECK(desk.number("SELECT count(*) FROM managed_certificates WHERE id = 'mc-1' AND renew_after = '2030-03-22 00:00Z'") == 1);
+  CHECK(desk.number("SELECT count(*) FROM managed_certificates WHERE id = 'mc-2' AND renew_after = '2030-03-02 00:00Z'") == 1);
 }
 
 TEST_CASE("A renewal policy that certificates use cannot be deleted") {

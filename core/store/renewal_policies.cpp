@@ -1,5 +1,6 @@
 #include "core/store/renewal_policies.hpp"
 
+#include "core/base/time.hpp"
 #include "core/store/rows.hpp"
 
 namespace certctl::store::renewal_policies {
@@ -59,6 +60,31 @@ bool remove(db::Executor db, const std::string& id) {
 
 std::int64_t certificates_of(db::Executor db, const std::string& id) {
   return db.run("SELECT count(*) FROM managed_certificates WHERE renewal_policy_id = $1", id).front().integer(0);
+}
+
+std::vector<Scheduled> scheduled(db::Executor db, const std::string& id, const std::string& after, int limit) {
+  const auto result = db.run(R"(SELECT c.id, v.id AS version_id, v.not_before, v.not_after
+                                  FROM managed_certificates c JOIN certificate_versions v ON v.id = c.current_version_id
+                                 WHERE c.renewal_policy_id = $1 AND c.id > $2 AND c.status IN ('Active', 'Expiring', 'Expired')
+                                   AND c.renewal_source IN ('policy', 'percent')
+                                 ORDER BY c.id LIMIT $3::int)", id, after, limit);
+  std::vector<Scheduled> out;
+  out.reserve(std::size_t(result.size()));
+  for (const auto& row : result) out.push_back({row.text(0), row.text(1), row.time(2), row.time(3), {}, {}});
+  return out;
+}
+
+void reschedule(db::Executor db, const std::vector<Scheduled>& certificates) {
+  std::vector<std::string> ids, versions, times, sources;
+  for (const auto& certificate : certificates) {
+    ids.push_back(certificate.certificate_id);
+    versions.push_back(certificate.version_id);
+    times.push_back(format_time(certificate.renew_after));
+    sources.push_back(certificate.source);
+  }
+  db.run(R"(UPDATE managed_certificates c SET renew_after = n.at::timestamptz, renewal_source = n.source
+              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n (id, version, at, source)
+             WHERE c.id = n.id AND c.current_version_id = n.version)", ids, versions, times, sources);
 }
 
 }  // namespace certctl::store::renewal_policies
