@@ -102,7 +102,7 @@ TEST_CASE("Another renewal window moves the renewals of the policy's certificate
   for (const std::string id : {"mc-1", "mc-2"}) {
     desk.add_certificate(id, "renewal_policy_id, status", "'rp-mine', 'Active'");
     desk.database->run(R"(INSERT INTO certificate_versions (id, certificate_id, serial_number, not_before, not_after, fingerprint_sha256, pem_chain, csr_pem)
-                          VALUES ($1, $2, $1, '2030-01-01 00:00Z', '2030-04-01 00:00Z', '', '', ''))", "cv-" + id, id);
+                          VALUES ($1, $2, '7f', '2030-01-01 00:00Z', '2030-04-01 00:00Z', md5($1::text), '', ''))", "cv-" + id, id);
     desk.database->run("UPDATE managed_certificates SET current_version_id = $2, renew_after = '2030-03-02 00:00Z', renewal_source = $3 WHERE id = $1",
                        id, "cv-" + id, id == "mc-1" ? "policy" : "manual");
   }
