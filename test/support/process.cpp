@@ -49,8 +49,14 @@ Process::Process(const std::string& program, std::vector<std::string> arguments,
   ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_addopen(&actions, 1, log_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  // A group of its own, so that what the program started goes with it.
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
   auto argv = pointers(arguments), envp = pointers(variables);
-  const int failure = ::posix_spawn(&id_, program.c_str(), &actions, nullptr, argv.data(), envp.data());
+  const int failure = ::posix_spawn(&id_, program.c_str(), &actions, &attributes, argv.data(), envp.data());
+  ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (failure != 0) throw std::runtime_error("cannot start " + program);
 }
@@ -58,9 +64,9 @@ Process::Process(const std::string& program, std::vector<std::string> arguments,
 Process::Process(Process&& other) noexcept : id_(std::exchange(other.id_, -1)), status_(other.status_), log_(std::move(other.log_)) {}
 
 Process::~Process() {
-  if (id_ < 0 || status_) return;
-  ::kill(id_, SIGKILL);
-  ::waitpid(id_, nullptr, 0);
+  if (id_ < 0) return;
+  ::kill(-id_, SIGKILL);
+  if (!status_) ::waitpid(id_, nullptr, 0);
 }
 
 void Process::send(int signal) const {
