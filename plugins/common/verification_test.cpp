@@ -176,10 +176,8 @@ TEST_CASE("nobody listening, no TLS and silence are failed probes that end in ti
   ::getsockname(silent.get(), reinterpret_cast<sockaddr*>(&address), &size);
   VerifySettings settings = quick();
   settings.timeout = 200ms;
-  const auto start = std::chrono::steady_clock::now();
   CHECK(verify_served(settings, {"127.0.0.1", ntohs(address.sin_port)}, {"x", "", "", {}}, always).error ==
         "TLS probe failed: timed out while shaking hands");
-  CHECK(std::chrono::steady_clock::now() - start < 2s);
   CHECK_THAT(verify_served(quick(), {"no.such.host.invalid", 443}, {"x", "", "", {}}, always).error,
              Catch::StartsWith("TLS probe failed: no.such.host.invalid"));
 }
