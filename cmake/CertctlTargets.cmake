@@ -18,6 +18,20 @@ function(certctl_expose target folder)
   endif()
 endfunction()
 
+# Worth its cost from a handful of sources on; needs fmt among the links.
+function(certctl_precompile target)
+  get_target_property(sources ${target} SOURCES)
+  list(LENGTH sources count)
+  if(count GREATER 4)
+    target_precompile_headers(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${PROJECT_SOURCE_DIR}/cmake/precompiled.hpp>")
+  endif()
+endfunction()
+
+# Nobody waits for a test's own code, everybody for its compilation: half of it is optimising.
+function(certctl_is_test_code target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0> $<$<CONFIG:Release>:-U_FORTIFY_SOURCE>)
+endfunction()
+
 # certctl_library(db LINKS certctl_base PostgreSQL::PostgreSQL)
 # Builds every *.cpp of the current folder except *_test.cpp into certctl_<name>, and every *_test.cpp into
 # <name>_test. Links are PUBLIC; PRIVATE_LINKS are not passed on.
@@ -29,6 +43,7 @@ function(certctl_library name)
   if(sources)
     add_library(certctl_${name} STATIC ${sources})
     target_link_libraries(certctl_${name} PUBLIC ${arg_LINKS} PRIVATE ${arg_PRIVATE_LINKS})
+    certctl_precompile(certctl_${name})
   else()
     add_library(certctl_${name} INTERFACE)
     target_link_libraries(certctl_${name} INTERFACE ${arg_LINKS})
@@ -50,6 +65,7 @@ function(certctl_tests name)
   endif()
   add_executable(${name}_test ${sources})
   target_link_libraries(${name}_test PRIVATE ${arg_LINKS} certctl_catch_main)
+  certctl_is_test_code(${name}_test)
   # A name that matches nothing must fail: Catch2 alone would exit 0 (-w NoTests makes it 2).
   add_test(NAME ${name} COMMAND ${name}_test -w NoTests)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")

@@ -9,14 +9,17 @@
 
 #include "agent/agent_test_support.hpp"
 #include "agent/files.hpp"
-#include "agent/integration/agent_process.hpp"
 #include "agent/integration/stand_in.hpp"
 #include "core/crypto/certificate.hpp"
+#include "test/support/process.hpp"
 
 namespace certctl::agent::test {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
+using certctl::test::built_plugins;
+using certctl::test::built_program;
+using certctl::test::Process;
 
 /// A stand-in control plane, a machine to deploy to (files, and a reload command that counts), and the real agent.
 class Scene {

@@ -22,6 +22,13 @@ void add_job_routes(http::Router& router, service::Jobs& jobs, service::AgentWor
     jobs.retry(Call(r), r.parameter("id"));
     return status_word(202, "job_retried");
   });
+  router.add("POST", "/api/v1/jobs/{id}/resolve", {.admin = true, .area = "jobs", .summary = "Say what a CA did whose answer was lost"},
+             [&](http::Request& r) {
+               const auto body = body_of(r);
+               const service::Jobs::Resolution resolution{json::text_or(body, "outcome"), json::text_or(body, "pem_chain"), json::text_or(body, "note")};
+               jobs.resolve(Call(r), r.parameter("id"), resolution);
+               return status_word(200, "issuance_resolved");
+             });
   router.add("POST", "/api/v1/jobs/{id}/verify", {.auth = http::Auth::agent, .agent_parameter = "", .area = "jobs", .summary = "Report what is served"},
              [&](http::Request& r) {
                const auto result = work.verify(Call(r), r.parameter("id"), body_of(r));

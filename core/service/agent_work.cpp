@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "core/base/error.hpp"
 #include "core/base/text.hpp"
 #include "core/db/wake_ups.hpp"
 #include "core/service/job_failure.hpp"
+#include "core/service/profile_rules.hpp"
 #include "core/store/certificates.hpp"
 #include "core/store/jobs.hpp"
 #include "core/store/profiles.hpp"
@@ -23,21 +26,16 @@ using domain::JobType;
 constexpr int kItemsAPoll = 32;
 constexpr std::size_t kErrorLimit = 4096;
 
-/// The key an agent should make: the first algorithm the profile allows, ECDSA P-256 if that is among them.
-std::string key_algorithm_of(const std::optional<domain::CertificateProfile>& profile) {
-  if (!profile || profile->allowed_key_algorithms.empty()) return "ECDSA-P256";
-  for (const auto& rule : profile->allowed_key_algorithms) {
-    if (rule.algorithm == "ECDSA" && rule.min_size <= 256) return "ECDSA-P256";
-  }
-  const auto& rule = profile->allowed_key_algorithms.front();
-  if (rule.algorithm == "Ed25519") return "Ed25519";
-  if (rule.algorithm == "ECDSA") return rule.min_size <= 384 ? "ECDSA-P384" : "ECDSA-P521";
-  return rule.min_size <= 2048 ? "RSA-2048" : rule.min_size <= 3072 ? "RSA-3072" : "RSA-4096";
-}
-
 /// Whether an ended job still takes a late report of its agent: the server gave up on silence, and nothing newer runs.
 bool ended_for_silence(const Job& job) {
   return (job.status.is(JobStatus::Failed) && job.last_error.starts_with("agent offline")) || job.status.is(JobStatus::Pending);
+}
+
+template <typename T>
+std::map<std::string, T> by_id(std::vector<T> rows) {
+  std::map<std::string, T> map;
+  for (T& row : rows) map.emplace(std::string(row.id), std::move(row));
+  return map;
 }
 
 }  // namespace
@@ -81,40 +79,58 @@ AgentWork::Report AgentWork::Report::parse(const json::Value& body) {
 
 std::vector<AgentWork::Item> AgentWork::claim(const Context& context, const domain::Agent& agent) {
   const std::string owner = Agents::lease_owner(agent);
-  std::vector<Job> jobs = ground_.database.transaction([&](db::Transaction& tx) {
+  const std::vector<Job> jobs = ground_.database.transaction([&](db::Transaction& tx) {
     auto claimed = store::jobs::claim_deployments(tx, agent.id, kItemsAPoll, owner, settings_.work_lease);
     for (auto& job : store::jobs::claim_csr_jobs(tx, agent.id, kItemsAPoll, owner, settings_.work_lease)) claimed.push_back(std::move(job));
     return claimed;
   });
+  return items_for(jobs, context, agent);
+}
+
+std::vector<AgentWork::Item> AgentWork::items_for(const std::vector<Job>& jobs, const Context& context, const domain::Agent& agent) {
+  std::vector<std::string> target_ids, certificate_ids;
+  for (const Job& job : jobs) {
+    certificate_ids.push_back(job.certificate_id);
+    if (job.type.is(JobType::Deployment)) target_ids.push_back(job.target_id);
+  }
+  const auto targets = by_id(store::targets::find_all(ground_.database, target_ids));
+  const auto certificates = by_id(store::certificates::find_all(ground_.database, certificate_ids));
+  std::vector<std::string> profile_ids;
+  for (const auto& [id, certificate] : certificates) profile_ids.push_back(certificate.certificate_profile_id);
+  const auto profiles = by_id(store::profiles::find_all(ground_.database, profile_ids));
+  const auto fingerprints = store::versions::current_fingerprints(ground_.database, certificate_ids, agent.id);
+
   std::vector<Item> items;
-  for (auto& job : jobs) {
+  for (const Job& job : jobs) {
     Item item;
     item.job = job;
     if (job.type.is(JobType::Deployment)) {
-      const auto target = store::targets::find(ground_.database, job.target_id);
-      if (!target) {
-        ground_.database.transaction([&](db::Transaction& tx) {
-          store::jobs::fail_open(tx, job.id, {"target fetch failed: " + static_cast<const std::string&>(job.target_id) + " is gone", false, std::nullopt});
-        });
+      const auto target = targets.find(job.target_id);
+      if (target == targets.end()) {
+        fail_without_target(job);
         continue;
       }
-      item.target_type = target->type;
-      item.target_name = target->name;
-      item.target_config = targets_.work_config(*target, context.actor.sees_secrets);
-      if (const auto version = store::versions::current(ground_.database, job.certificate_id, agent.id)) item.expected_fingerprint = version->fingerprint_sha256;
+      item.target_type = target->second.type;
+      item.target_name = target->second.name;
+      item.target_config = targets_.work_config(target->second, context.actor.sees_secrets);
+      if (const auto known = fingerprints.find(job.certificate_id); known != fingerprints.end()) item.expected_fingerprint = known->second;
     } else {
-      const auto certificate = store::certificates::find(ground_.database, job.certificate_id);
-      if (!certificate) continue;
-      item.common_name = certificate->common_name;
-      item.sans = certificate->sans;
-      std::optional<domain::CertificateProfile> profile;
-      if (!certificate->certificate_profile_id.empty()) profile = store::profiles::find(ground_.database, certificate->certificate_profile_id);
-      item.key_algorithm = key_algorithm_of(profile);
-      item.must_staple = profile && profile->must_staple;
+      const auto certificate = certificates.find(job.certificate_id);
+      if (certificate == certificates.end()) continue;
+      item.common_name = certificate->second.common_name;
+      item.sans = certificate->second.sans;
+      const auto profile = profiles.find(certificate->second.certificate_profile_id);
+      item.key_algorithm = profile == profiles.end() ? std::string(kDefaultKeyAlgorithm) : key_algorithm_of(profile->second);
+      item.must_staple = profile != profiles.end() && profile->second.must_staple;
     }
     items.push_back(std::move(item));
   }
   return items;
+}
+
+void AgentWork::fail_without_target(const Job& job) {
+  const std::string reason = fmt::format("target fetch failed: {} is gone", static_cast<const std::string&>(job.target_id));
+  ground_.database.transaction([&](db::Transaction& tx) { store::jobs::fail_open(tx, job.id, {reason, false, std::nullopt}); });
 }
 
 AgentWork::Material AgentWork::fetch(const Context& context, const domain::Agent& agent, const std::string& certificate_id) {

@@ -51,6 +51,8 @@ class AgentWork {
 
  private:
   struct Report;
+  std::vector<Item> items_for(const std::vector<domain::Job>& jobs, const Context& context, const domain::Agent& agent);
+  void fail_without_target(const domain::Job& job);
   void end_deployment(db::Transaction& tx, const domain::Job& job, const Report& report, bool exhausted);
 
   Ground ground_;

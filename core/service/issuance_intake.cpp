@@ -182,16 +182,7 @@ bool Issuance::is_recorded(const std::string& certificate_id, const std::string&
 }
 
 void Issuance::prepare_with_server_key(const Job& job, Material& material) {
-  std::string algorithm = "ECDSA-P256";
-  if (material.profile) {
-    bool ecdsa = material.profile->allowed_key_algorithms.empty();
-    for (const auto& rule : material.profile->allowed_key_algorithms) ecdsa = ecdsa || (rule.algorithm == "ECDSA" && rule.min_size <= 256);
-    if (!ecdsa) {
-      const auto& rule = material.profile->allowed_key_algorithms.front();
-      algorithm = rule.algorithm == "Ed25519" ? "Ed25519" : rule.algorithm == "ECDSA" ? (rule.min_size <= 384 ? "ECDSA-P384" : "ECDSA-P521")
-                  : rule.min_size <= 2048 ? "RSA-2048" : rule.min_size <= 3072 ? "RSA-3072" : "RSA-4096";
-    }
-  }
+  const auto algorithm = material.profile ? key_algorithm_of(*material.profile) : std::string(kDefaultKeyAlgorithm);
   const auto key = crypto::PrivateKey::generate(algorithm);
   crypto::RequestOptions options{material.certificate.common_name, material.certificate.sans, material.profile && material.profile->must_staple};
   const auto csr = crypto::build_request(key, options);

@@ -20,7 +20,18 @@ class Jobs {
   /// A failed job starts again, whatever its attempts; 409 otherwise.
   void retry(const Context& context, const std::string& id);
 
+  struct Resolution {
+    std::string outcome;    ///< `not_issued`: ask the CA again; `issued`: take `pem_chain`; `abandon`: give up
+    std::string pem_chain;  ///< leaf first
+    std::string note;
+  };
+  /// What became of a request whose answer was lost, as a person found out at the CA (lifecycle §7.3). 400 for a
+  /// certificate of another key, 409 when the job does not wait for a decision.
+  void resolve(const Context& context, const std::string& id, const Resolution& resolution);
+
  private:
+  void take_up_again(db::Transaction& tx, const domain::Job& job, domain::JobPhase phase);
+
   Ground ground_;
   Notifications& notifications_;
 };

@@ -130,4 +130,14 @@ std::vector<std::string> ekus_of(const CertificateProfile& profile) {
   return oids;
 }
 
+std::string key_algorithm_of(const CertificateProfile& profile) {
+  const auto takes_default = [](const domain::KeyRule& rule) { return rule.algorithm == "ECDSA" && rule.min_size <= 256; };
+  if (profile.allowed_key_algorithms.empty() || std::ranges::any_of(profile.allowed_key_algorithms, takes_default))
+    return std::string(kDefaultKeyAlgorithm);
+  const auto& [algorithm, size] = profile.allowed_key_algorithms.front();
+  if (algorithm == "Ed25519") return "Ed25519";
+  if (algorithm == "ECDSA") return size <= 384 ? "ECDSA-P384" : "ECDSA-P521";
+  return size <= 2048 ? "RSA-2048" : size <= 3072 ? "RSA-3072" : "RSA-4096";
+}
+
 }  // namespace certctl::service

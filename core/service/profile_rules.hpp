@@ -29,4 +29,11 @@ std::string eku_oid(std::string_view name);
 /// The key purposes that certificates of this profile get, as OIDs. Throws Error(invalid) `unknown EKU "<x>"`.
 std::vector<std::string> ekus_of(const domain::CertificateProfile& profile);
 
+/// What a key is made of where no profile says otherwise.
+inline constexpr std::string_view kDefaultKeyAlgorithm = "ECDSA-P256";
+
+/// The key to generate, as settings spell it: kDefaultKeyAlgorithm if the profile allows it, else the smallest of the
+/// first kind that it allows.
+std::string key_algorithm_of(const domain::CertificateProfile& profile);
+
 }  // namespace certctl::service

@@ -32,6 +32,19 @@ TEST_CASE("A key that no rule of the profile lets through is refused with the ru
   CHECK_NOTHROW(check_key(profile, key_of("ECDSA-P384")));
 }
 
+TEST_CASE("Keys are made as ECDSA P-256 where the profile lets them, else as the least that its first rule takes") {
+  CHECK(key_algorithm_of(profile_of({})) == "ECDSA-P256");
+  CHECK(key_algorithm_of(profile_of({{"RSA", 2048}, {"ECDSA", 256}})) == "ECDSA-P256");
+  CHECK(key_algorithm_of(profile_of({{"ECDSA", 384}, {"RSA", 2048}})) == "ECDSA-P384");
+  CHECK(key_algorithm_of(profile_of({{"RSA", 3072}})) == "RSA-3072");
+  CHECK(key_algorithm_of(profile_of({{"Ed25519", 0}})) == "Ed25519");
+}
+
+TEST_CASE("Each key that is made passes the rules it was made by") {
+  for (const domain::KeyRule& rule : {domain::KeyRule{"ECDSA", 521}, domain::KeyRule{"RSA", 2049}, domain::KeyRule{"Ed25519", 256}})
+    CHECK_NOTHROW(check_key(profile_of({rule}), key_of(key_algorithm_of(profile_of({rule})))));
+}
+
 TEST_CASE("The size of an Ed25519 key is no matter") {
   CHECK_NOTHROW(check_key(profile_of({{"Ed25519", 4096}}), key_of("Ed25519")));
 }

@@ -45,6 +45,12 @@ std::optional<Certificate> find(db::Executor db, const std::string& id) {
   return from_first<Certificate>(db.run(sql, id));
 }
 
+std::vector<Certificate> find_all(db::Executor db, const std::vector<std::string>& ids) {
+  if (ids.empty()) return {};
+  static const std::string sql = std::string(kSelect) + " WHERE c.id = ANY ($1::text[])";
+  return from_rows<Certificate>(db.run(sql, ids));
+}
+
 std::optional<Certificate> find_for_update(db::Executor db, const std::string& id) {
   static const std::string sql = std::string(kSelect) + " WHERE c.id = $1 FOR UPDATE OF c";
   return from_first<Certificate>(db.run(sql, id));

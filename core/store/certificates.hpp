@@ -16,6 +16,8 @@ namespace certctl::store::certificates {
 void insert(db::Executor db, const domain::Certificate& certificate);
 
 std::optional<domain::Certificate> find(db::Executor db, const std::string& id);
+/// Those of `ids` that there are, in no order.
+std::vector<domain::Certificate> find_all(db::Executor db, const std::vector<std::string>& ids);
 /// As find(), and holds the row until the transaction ends.
 std::optional<domain::Certificate> find_for_update(db::Executor db, const std::string& id);
 

@@ -14,7 +14,7 @@ std::vector<Effect> claim(db::Executor db, int limit, const std::string& owner, 
                ORDER BY next_attempt_at, id LIMIT $1::int FOR UPDATE SKIP LOCKED)
     UPDATE outbox_effects e SET attempts = attempts + 1, lease_owner = $2, lease_expires_at = now() + $3::interval,
            next_attempt_at = now() + $3::interval, fence = fence + 1
-      FROM c WHERE e.id = c.id RETURNING e.*)", limit, owner, lease);
+     WHERE e.id = ANY (ARRAY(SELECT id FROM c)) RETURNING e.*)", limit, owner, lease);
   std::vector<Effect> out;
   for (const auto& row : result) {
     out.push_back({row.text("id"), row.text("kind"), row.text("key"), row.json("payload"), row.integer("attempts"), row.integer("fence"), {}});

@@ -104,13 +104,15 @@ std::vector<std::string> lanes_with_work(db::Executor db) {
   return lanes;
 }
 
+// The claims take their rows by ANY, not by a join: a plan that does not know the limit would hash the whole table.
+
 std::vector<Job> claim_lane(db::Executor db, const std::string& lane, int limit, const std::string& owner, Duration lease) {
   auto jobs = from_rows<Job>(db.run(R"(
     WITH c AS (SELECT id FROM jobs WHERE lane = $1 AND status = 'Pending' AND executor = 'server' AND claimable
                ORDER BY priority DESC, deadline, id LIMIT $2::int FOR UPDATE SKIP LOCKED)
     UPDATE jobs j SET status = 'Running', started_at = now(), attempts = attempts + 1, lease_owner = $3,
            lease_expires_at = now() + $4::interval, fence = fence + 1, hold_reasons = '{}', updated_at = now()
-      FROM c WHERE j.id = c.id RETURNING j.*)", lane, limit, owner, lease));
+     WHERE j.id = ANY (ARRAY(SELECT id FROM c)) RETURNING j.*)", lane, limit, owner, lease));
   if (!jobs.empty()) db.run("UPDATE issuer_runtime SET last_served_at = now() WHERE lane = $1", lane);
   return jobs;
 }
@@ -120,21 +122,21 @@ std::vector<Job> claim_parked(db::Executor db, int limit, const std::string& own
     WITH c AS (SELECT id FROM jobs WHERE status = 'Running' AND lease_owner IS NULL AND next_attempt_at <= now()
                ORDER BY next_attempt_at, id LIMIT $1::int FOR UPDATE SKIP LOCKED)
     UPDATE jobs j SET lease_owner = $2, lease_expires_at = now() + $3::interval, fence = fence + 1, updated_at = now()
-      FROM c WHERE j.id = c.id RETURNING j.*)", limit, owner, lease));
+     WHERE j.id = ANY (ARRAY(SELECT id FROM c)) RETURNING j.*)", limit, owner, lease));
 }
 
 std::vector<Job> claim_deployments(db::Executor db, const std::string& agent_id, int limit, const std::string& owner, Duration lease) {
   // One deployment at a time a target: the unique index on running ones would refuse a second.
   return from_rows<Job>(db.run(R"(
-    WITH c AS (SELECT id, target_id FROM jobs WHERE agent_id = $1 AND executor = 'agent' AND status = 'Pending'
+    WITH c AS (SELECT id, target_id, created_at, next_attempt_at FROM jobs WHERE agent_id = $1 AND executor = 'agent' AND status = 'Pending'
                ORDER BY created_at, id LIMIT $2::int FOR UPDATE SKIP LOCKED),
-         one AS (SELECT DISTINCT ON (c.target_id) c.id FROM c JOIN jobs j ON j.id = c.id
-                  WHERE (j.next_attempt_at IS NULL OR j.next_attempt_at <= now())
+         one AS (SELECT DISTINCT ON (c.target_id) c.id FROM c
+                  WHERE (c.next_attempt_at IS NULL OR c.next_attempt_at <= now())
                     AND NOT EXISTS (SELECT 1 FROM jobs r WHERE r.target_id = c.target_id AND r.type = 'Deployment' AND r.status = 'Running')
-                  ORDER BY c.target_id, j.created_at, j.id)
+                  ORDER BY c.target_id, c.created_at, c.id)
     UPDATE jobs j SET status = 'Running', started_at = now(), attempts = attempts + 1, lease_owner = $3,
            lease_expires_at = now() + $4::interval, fence = fence + 1, phase = 'deploying', hold_reasons = '{}', updated_at = now()
-      FROM one WHERE j.id = one.id RETURNING j.*)", agent_id, limit, owner, lease));
+     WHERE j.id = ANY (ARRAY(SELECT id FROM one)) RETURNING j.*)", agent_id, limit, owner, lease));
 }
 
 std::vector<Job> claim_csr_jobs(db::Executor db, const std::string& agent_id, int limit, const std::string& owner, Duration lease) {
@@ -143,7 +145,7 @@ std::vector<Job> claim_csr_jobs(db::Executor db, const std::string& agent_id, in
                  AND (lease_expires_at IS NULL OR lease_expires_at < now())
                ORDER BY created_at, id LIMIT $2::int FOR UPDATE SKIP LOCKED)
     UPDATE jobs j SET lease_owner = $3, lease_expires_at = now() + $4::interval, fence = fence + 1, hold_reasons = '{}', updated_at = now()
-      FROM c WHERE j.id = c.id RETURNING j.*)", agent_id, limit, owner, lease));
+     WHERE j.id = ANY (ARRAY(SELECT id FROM c)) RETURNING j.*)", agent_id, limit, owner, lease));
 }
 
 void extend(db::Executor db, const std::string& owner, const std::vector<std::string>& ids, Duration lease) {
@@ -183,6 +185,12 @@ bool park(db::Executor db, const Job& job, Time next_attempt_at, domain::JobPhas
   return db.run(R"(UPDATE jobs SET lease_owner = NULL, lease_expires_at = NULL, next_attempt_at = $4, phase = $5, updated_at = now()
                     WHERE id = $1 AND status = 'Running' AND lease_owner = $2 AND fence = $3)",
                 job.id, *job.lease_owner, *job.fence, next_attempt_at, domain::name_of(phase)).affected() == 1;
+}
+
+bool take_up(db::Executor db, const std::string& id, domain::JobPhase phase) {
+  return db.run(R"(UPDATE jobs SET next_attempt_at = now(), phase = $2, hold_reasons = '{}', updated_at = now()
+                    WHERE id = $1 AND status = 'Running' AND lease_owner IS NULL)",
+                id, domain::name_of(phase)).affected() == 1;
 }
 
 bool put_back(db::Executor db, const Job& job, Time next_attempt_at, const std::vector<std::string>& hold_reasons) {

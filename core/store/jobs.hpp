@@ -62,6 +62,8 @@ struct Failure {
 bool fail(db::Executor db, const domain::Job& job, const Failure& failure);
 /// Waits in the database without lease.
 bool park(db::Executor db, const domain::Job& job, Time next_attempt_at, domain::JobPhase phase);
+/// Makes what is parked due now. False: it is not parked.
+bool take_up(db::Executor db, const std::string& id, domain::JobPhase phase);
 /// Back to `Pending` without counting the attempt (rate limit, shutdown, cancelled).
 bool put_back(db::Executor db, const domain::Job& job, Time next_attempt_at, const std::vector<std::string>& hold_reasons);
 void set_phase(db::Executor db, const std::string& id, domain::JobPhase phase);

@@ -21,6 +21,11 @@ std::optional<CertificateProfile> find(db::Executor db, const std::string& id) {
   return from_first<CertificateProfile>(db.run("SELECT * FROM certificate_profiles WHERE id = $1", id));
 }
 
+std::vector<CertificateProfile> find_all(db::Executor db, const std::vector<std::string>& ids) {
+  if (ids.empty()) return {};
+  return from_rows<CertificateProfile>(db.run("SELECT * FROM certificate_profiles WHERE id = ANY ($1::text[])", ids));
+}
+
 std::optional<CertificateProfile> find_for_update(db::Executor db, const std::string& id) {
   return from_first<CertificateProfile>(db.run("SELECT * FROM certificate_profiles WHERE id = $1 FOR UPDATE", id));
 }

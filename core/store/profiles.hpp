@@ -11,6 +11,8 @@ namespace certctl::store::profiles {
 /// Throws db::UniqueViolation (`certificate_profiles_pkey`, `certificate_profiles_name_key`).
 void insert(db::Executor db, const domain::CertificateProfile& profile);
 std::optional<domain::CertificateProfile> find(db::Executor db, const std::string& id);
+/// Those of `ids` that there are, in no order.
+std::vector<domain::CertificateProfile> find_all(db::Executor db, const std::vector<std::string>& ids);
 /// As find(), and holds the row until the transaction ends.
 std::optional<domain::CertificateProfile> find_for_update(db::Executor db, const std::string& id);
 /// Newest first.

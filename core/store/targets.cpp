@@ -18,6 +18,12 @@ std::optional<Target> find(db::Executor db, const std::string& id) {
                                        WHERE id = $1 AND (retired_at IS NULL OR coalesce(retired_reason, '') <> ''))", id));
 }
 
+std::vector<Target> find_all(db::Executor db, const std::vector<std::string>& ids) {
+  if (ids.empty()) return {};
+  return from_rows<Target>(db.run(R"(SELECT * FROM deployment_targets
+                                      WHERE id = ANY ($1::text[]) AND (retired_at IS NULL OR coalesce(retired_reason, '') <> ''))", ids));
+}
+
 std::optional<Target> find_for_update(db::Executor db, const std::string& id) {
   return from_first<Target>(db.run(R"(SELECT * FROM deployment_targets
                                        WHERE id = $1 AND (retired_at IS NULL OR coalesce(retired_reason, '') <> '')

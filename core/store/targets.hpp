@@ -14,6 +14,8 @@ namespace certctl::store::targets {
 void insert(db::Executor db, const domain::Target& target);
 /// nullopt: unknown, or deleted.
 std::optional<domain::Target> find(db::Executor db, const std::string& id);
+/// Those of `ids` that there are, in no order.
+std::vector<domain::Target> find_all(db::Executor db, const std::vector<std::string>& ids);
 /// As find(), and holds the row until the transaction ends.
 std::optional<domain::Target> find_for_update(db::Executor db, const std::string& id);
 /// Live ones, newest first.

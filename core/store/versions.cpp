@@ -57,6 +57,18 @@ std::optional<CertificateVersion> current(db::Executor db, const std::string& ce
              certificate_id, agent_id));
 }
 
+std::map<std::string, std::string> current_fingerprints(db::Executor db, const std::vector<std::string>& certificate_ids, const std::string& agent_id) {
+  std::map<std::string, std::string> fingerprints;
+  if (certificate_ids.empty()) return fingerprints;
+  const auto result = db.run(R"(SELECT DISTINCT ON (certificate_id) certificate_id, fingerprint_sha256 FROM certificate_versions
+                                 WHERE certificate_id = ANY ($1::text[]) AND superseded_at IS NULL
+                                   AND (serial_number <> '' OR fingerprint_sha256 <> '')
+                                 ORDER BY certificate_id, ($2 <> '' AND agent_id IS NOT DISTINCT FROM $2) DESC, created_at DESC, id)",
+                             certificate_ids, agent_id);
+  for (const auto& row : result) fingerprints.emplace(row.text(0), row.text(1));
+  return fingerprints;
+}
+
 void supersede(db::Executor db, const std::string& certificate_id, const std::string& agent_id, const std::string& successor) {
   db.run(R"(UPDATE certificate_versions SET superseded_at = now(), superseded_by = $3
              WHERE certificate_id = $1 AND id <> $3 AND superseded_at IS NULL AND coalesce(agent_id, '') = $2)",

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ std::optional<domain::CertificateVersion> find_by_job(db::Executor db, const std
 std::optional<domain::CertificateVersion> by_key(db::Executor db, const std::string& certificate_id, const Bytes& spki_sha256);
 /// The newest that is not superseded, revoked ones included; of `agent_id`'s own key if that agent has one.
 std::optional<domain::CertificateVersion> current(db::Executor db, const std::string& certificate_id, const std::string& agent_id = {});
+/// The SHA-256 fingerprints of what current() finds for each of the certificates, by certificate.
+std::map<std::string, std::string> current_fingerprints(db::Executor db, const std::vector<std::string>& certificate_ids, const std::string& agent_id);
 /// The previous versions of this certificate (and, if given, of this agent's key) are replaced by `successor`.
 void supersede(db::Executor db, const std::string& certificate_id, const std::string& agent_id, const std::string& successor);
 /// Versions that are still valid and not revoked, newest first; `spki` limits to one key.

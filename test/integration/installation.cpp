@@ -158,7 +158,8 @@ void Installation::kill_agent() {
 }
 
 int Installation::database_process() const {
-  for (const auto& entry : fs::directory_iterator(folder_ / "data" / "pg", fs::directory_options::skip_permission_denied)) {
+  std::error_code not_yet;
+  for (const auto& entry : fs::directory_iterator(folder_ / "data" / "pg", fs::directory_options::skip_permission_denied, not_yet)) {
     std::ifstream in(entry.path() / "postmaster.pid");
     int pid = 0;
     if (in >> pid) return pid;
@@ -204,10 +205,10 @@ void Installation::lay_ground() {
                   site().string(), nginx, site_port_));
 }
 
-void Installation::create_certificate(const std::string& id, const std::string& profile) {
+void Installation::create_certificate(const std::string& id, const std::string& profile, const std::string& issuer) {
   ask("POST", "/certificates",
       fmt::format(R"({{"id":"{0}","name":"{0}","common_name":"localhost","sans":["localhost","127.0.0.1"],"owner_id":"o-1","team_id":"t-1",
-                    "issuer_id":"iss-1","renewal_policy_id":"rp-1","certificate_profile_id":"{1}","target_ids":["tgt-1"]}})", id, profile));
+                    "issuer_id":"{2}","renewal_policy_id":"rp-1","certificate_profile_id":"{1}","target_ids":["tgt-1"]}})", id, profile, issuer));
 }
 
 bool Installation::wait(const std::function<bool()>& condition, std::chrono::seconds limit) {

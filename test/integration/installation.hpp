@@ -54,7 +54,7 @@ class Installation {
   /// `iss-1`, `ag-1`, `tgt-1`.
   void lay_ground();
   /// Creates a certificate for `localhost` on the target.
-  void create_certificate(const std::string& id, const std::string& profile = "prof-1");
+  void create_certificate(const std::string& id, const std::string& profile = "prof-1", const std::string& issuer = "iss-1");
 
   // --- waiting: a condition with a deadline, never a sleep for luck ---
   bool wait(const std::function<bool()>& condition, std::chrono::seconds limit = std::chrono::seconds(90));
