@@ -57,7 +57,8 @@ Installation::Installation() : server_port_(free_port()), site_port_(free_port()
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no folder for the test");
   folder_ = pattern;
   ::chmod(folder_.c_str(), 0755);  // the server's account must pass through
-  const auto now = SystemClock().now();
+  // Older than any clock of these tests is slow.
+  const auto now = SystemClock().now() - 1h;
   const auto root = crypto::make_root({.common_name = "Integration test root"}, now);
   const auto identity = crypto::issue_server_certificate(root, {.names = {"localhost", "127.0.0.1"}}, now);
   write(folder_ / "root.pem", root.certificate.pem(), 0644);
@@ -165,6 +166,14 @@ int Installation::database_process() const {
     if (in >> pid) return pid;
   }
   return 0;
+}
+
+void Installation::signal_database(int signal) {
+  const int postmaster = database_process();
+  if (postmaster <= 0) throw std::runtime_error("no PostgreSQL is running");
+  ::kill(postmaster, signal);
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", postmaster));
+  for (int child = 0; children >> child;) ::kill(child, signal);
 }
 
 void Installation::kill_database() {

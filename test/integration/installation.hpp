@@ -44,6 +44,10 @@ class Installation {
   /// SIGKILL to the postmaster and all its children.
   void kill_database();
   int database_process() const;
+  /// SIGSTOP or SIGCONT to the postmaster and all its children: a database that is there and does not answer.
+  void signal_database(int signal);
+
+  int server_port() const { return server_port_; }
 
   // --- REST ---
   Answer call(const std::string& method, const std::string& path, const std::string& body = {}, const std::string& key = kKey);

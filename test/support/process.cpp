@@ -12,8 +12,6 @@
 #include <thread>
 #include <utility>
 
-
-
 namespace certctl::test {
 namespace {
 
@@ -87,7 +85,9 @@ std::optional<int> Process::wait(std::chrono::milliseconds limit) {
   return status_;
 }
 
-std::string Process::log() const { std::ifstream in(log_);
-  return std::string((std::istreambuf_iterator<char>(in)), {}); }
+std::string Process::log() const {
+  std::ifstream in(log_);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 }  // namespace certctl::test

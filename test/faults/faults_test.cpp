@@ -1,0 +1,224 @@
+// What a machine room does to a running installation: kills at random, a database that falls silent, clocks that differ,
+// clients that crawl.
+#include <arpa/inet.h>
+#include <catch2/catch.hpp>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "core/base/error.hpp"
+#include "test/integration/installation.hpp"
+
+using namespace certctl;
+using namespace certctl::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Running : Installation {
+  Running() {
+    start_nginx();
+    start_server();
+    lay_ground();
+  }
+
+  bool exists(const std::string& id) {
+    try {
+      return call("GET", "/api/v1/certificates/" + id).status == 200;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+  /// Whatever answers are lost: until the row is there.
+  void create_in_spite_of_all(const std::string& id) {
+    REQUIRE(wait([&] {
+      try {
+        create_certificate(id);
+      } catch (const std::exception&) {
+        // 503, a cut connection, or a conflict with the row of an attempt before.
+      }
+      return exists(id);
+    }));
+  }
+};
+
+/// Looks at what nginx serves, again and again, from a thread of its own.
+class Watcher {
+ public:
+  explicit Watcher(Installation& all) : thread_([this, &all](std::stop_token stop) {
+    while (!stop.stop_requested()) {
+      const std::string fingerprint = all.served_fingerprint();
+      if (fingerprint.empty()) ++failures_;
+      else ++successes_;
+      std::this_thread::sleep_for(20ms);
+    }
+  }) {}
+  int failures() const { return failures_; }
+  int successes() const { return successes_; }
+
+ private:
+  std::atomic<int> failures_ = 0, successes_ = 0;
+  std::jthread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("fifty kills at random moments lose no job, double no certificate and break no handshake") {
+  Running all;
+  all.start_agent();
+  const unsigned seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  const auto up_to = [&](int most) { return int(random() % unsigned(most + 1)); };
+
+  constexpr int kRounds = 50, kCertificates = 10;
+  const Watcher watcher(all);
+  for (int round = 0; round < kRounds; ++round) {
+    if (round % (kRounds / kCertificates) == 0) all.create_in_spite_of_all(fmt::format("mc-{}", round));
+    else static_cast<void>(all.call("POST", fmt::format("/api/v1/certificates/mc-{}/deploy", round - round % (kRounds / kCertificates))));
+    const auto moment = std::chrono::steady_clock::now() + std::chrono::milliseconds(up_to(400));
+    all.wait([&] { return std::chrono::steady_clock::now() >= moment; }, 5s);
+    const int victims = 1 + up_to(6);  // bits: server, agent, database
+    if ((victims & 4) != 0 && all.database_process() > 0) all.kill_database();
+    if ((victims & 2) != 0) all.kill_agent();
+    if ((victims & 1) != 0) all.kill_server();
+    if ((victims & 1) != 0) all.start_server();
+    if ((victims & 2) != 0) all.start_agent();
+    REQUIRE(all.wait([&] {
+      try {
+        return all.call("GET", "/ready").status == 200;
+      } catch (const Error&) {
+        return false;
+      }
+    }, 120s));
+  }
+
+  INFO(all.logs());
+  std::set<std::string> serials;
+  for (int i = 0; i < kRounds; i += kRounds / kCertificates) {
+    const std::string id = fmt::format("mc-{}", i);
+    CAPTURE(id);
+    REQUIRE(all.wait([&] { return json::text_or(all.ask("GET", "/certificates/" + id), "deployment_state") == "deployed"; }, 180s));
+    CHECK(all.versions(id) == 1);
+    CHECK(all.jobs(id, "Issuance").size() == 1);
+    CHECK(serials.insert(json::text_or(all.ask("GET", "/certificates/" + id), "serial_number")).second);
+    for (const auto& job : all.jobs(id, "Deployment")) CHECK(json::text_or(job, "status") != "Failed");
+  }
+  CHECK(watcher.successes() > 0);
+  CHECK(watcher.failures() == 0);
+}
+
+TEST_CASE("a database that falls silent for half a minute stops nothing for good") {
+  Running all;
+  all.start_agent();
+  all.create_certificate("mc-before");
+  REQUIRE(all.wait_served("mc-before"));
+
+  all.signal_database(SIGSTOP);
+  const auto until = std::chrono::steady_clock::now() + 30s;
+  CHECK(all.call("GET", "/health").status == 200);
+  CHECK(all.call("GET", "/ready").status == 503);
+  const auto refused = all.call("GET", "/api/v1/teams");
+  CHECK(refused.status == 503);
+  CHECK(refused.headers.has("Retry-After"));
+  all.wait([&] { return std::chrono::steady_clock::now() >= until; }, 60s);
+  all.signal_database(SIGCONT);
+
+  INFO(all.logs());
+  REQUIRE(all.wait([&] { return all.call("GET", "/ready").status == 200; }));
+  all.create_in_spite_of_all("mc-after");
+  CHECK(all.wait_served("mc-after"));
+  CHECK(all.versions("mc-after") == 1);
+}
+
+namespace {
+
+std::map<std::string, std::string> clock_off_by(const char* offset) {
+  return {{"LD_PRELOAD", "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"}, {"FAKETIME", offset}, {"FAKETIME_DONT_FAKE_MONOTONIC", "1"}};
+}
+
+}  // namespace
+
+TEST_CASE("an agent whose clock is ten minutes fast serves what it gets") {
+  Running all;
+  all.start_agent(clock_off_by("+10m"));
+  all.create_certificate("mc-fast");
+  CHECK(all.wait_served("mc-fast"));
+  CHECK(all.versions("mc-fast") == 1);
+}
+
+TEST_CASE("an agent whose clock is ten minutes slow says so, and serves the same certificate once it is right") {
+  Running all;
+  all.start_agent(clock_off_by("-10m"));
+  all.create_certificate("mc-slow");
+  REQUIRE(all.wait([&] { return all.last_error("mc-slow", "Deployment").find("this machine's clock says") != std::string::npos; }));
+  all.agent().send(SIGTERM);
+  REQUIRE(all.agent().wait(60s) == 0);
+  all.start_agent();
+  CHECK(all.wait_served("mc-slow", 180s));
+  CHECK(all.versions("mc-slow") == 1);
+}
+
+namespace {
+
+/// Connections that send a byte of a handshake a second, for ever.
+class Crawlers {
+ public:
+  Crawlers(int port, int count) {
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(std::uint16_t(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (int i = 0; i < count; ++i) {
+      const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      if (descriptor < 0 || ::connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) break;
+      descriptors_.push_back(descriptor);
+    }
+    thread_ = std::jthread([this](std::stop_token stop) {
+      // The head of a TLS record that announces 512 bytes more (RFC 8446 §5.1).
+      constexpr unsigned char kHello[] = {22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3};
+      for (std::size_t at = 0; !stop.stop_requested(); ++at) {
+        for (const int descriptor : descriptors_) ::send(descriptor, kHello + at % sizeof kHello, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        std::this_thread::sleep_for(1s);
+      }
+    });
+  }
+  ~Crawlers() {
+    thread_.request_stop();
+    thread_.join();
+    for (const int descriptor : descriptors_) ::close(descriptor);
+  }
+  std::size_t count() const { return descriptors_.size(); }
+
+ private:
+  std::vector<int> descriptors_;
+  std::jthread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("two thousand connections that crawl keep nobody from being served") {
+  Installation all;
+  all.start_nginx();
+  all.start_server({{"CERTCTL_MAX_CONNECTIONS_PER_IP", "10000"}});
+  all.lay_ground();
+  const Crawlers crawlers(all.server_port(), 2000);
+  REQUIRE(crawlers.count() == 2000);
+  all.start_agent();
+  all.create_certificate("mc-meanwhile");
+  INFO(all.logs());
+  CHECK(all.wait_served("mc-meanwhile"));
+  CHECK(all.call("GET", "/health").status == 200);
+}
