@@ -88,17 +88,18 @@ std::vector<AgentWork::Item> AgentWork::claim(const Context& context, const doma
 }
 
 std::vector<AgentWork::Item> AgentWork::items_for(const std::vector<Job>& jobs, const Context& context, const domain::Agent& agent) {
-  std::vector<std::string> target_ids, certificate_ids;
+  std::vector<std::string> target_ids, deployed, requested;  // the last two: certificates
   for (const Job& job : jobs) {
-    certificate_ids.push_back(job.certificate_id);
-    if (job.type.is(JobType::Deployment)) target_ids.push_back(job.target_id);
+    const bool deployment = job.type.is(JobType::Deployment);
+    (deployment ? deployed : requested).push_back(job.certificate_id);
+    if (deployment) target_ids.push_back(job.target_id);
   }
   const auto targets = by_id(store::targets::find_all(ground_.database, target_ids));
-  const auto certificates = by_id(store::certificates::find_all(ground_.database, certificate_ids));
+  const auto fingerprints = store::versions::current_fingerprints(ground_.database, deployed, agent.id);
+  const auto certificates = by_id(store::certificates::find_all(ground_.database, requested));
   std::vector<std::string> profile_ids;
   for (const auto& [id, certificate] : certificates) profile_ids.push_back(certificate.certificate_profile_id);
   const auto profiles = by_id(store::profiles::find_all(ground_.database, profile_ids));
-  const auto fingerprints = store::versions::current_fingerprints(ground_.database, certificate_ids, agent.id);
 
   std::vector<Item> items;
   for (const Job& job : jobs) {

@@ -7,15 +7,16 @@
 #include "core/crypto/certificate.hpp"
 #include "core/crypto/certificate_request.hpp"
 #include "core/db/wake_ups.hpp"
+#include "core/service/job_failure.hpp"
 #include "core/store/certificates.hpp"
 #include "core/store/ledger.hpp"
 
 namespace certctl::service {
 
 using domain::Job;
+using domain::JobPhase;
 using domain::JobStatus;
 using domain::JobType;
-using domain::JobPhase;
 
 namespace {
 
@@ -81,10 +82,11 @@ void Jobs::retry(const Context& context, const std::string& id) {
 }
 
 void Jobs::resolve(const Context& context, const std::string& id, const Resolution& resolution) {
-  const auto certificates = resolution.outcome == "issued" ? certificates_of_decision(resolution.pem_chain) : std::vector<crypto::Certificate>{};
-  if (certificates.empty() && resolution.outcome != "not_issued" && resolution.outcome != "abandon") {
+  const bool issued = resolution.outcome == "issued", not_issued = resolution.outcome == "not_issued";
+  if (!issued && !not_issued && resolution.outcome != "abandon") {
     throw invalid_field("outcome", "unknown", "outcome must be not_issued, issued or abandon");
   }
+  const auto certificates = issued ? certificates_of_decision(resolution.pem_chain) : std::vector<crypto::Certificate>{};
   mutate(ground_, context, [&](db::Transaction& tx) {
     const auto job = store::jobs::find_for_update(tx, id);
     if (!job) throw not_found("Job not found");
@@ -92,20 +94,22 @@ void Jobs::resolve(const Context& context, const std::string& id, const Resoluti
     if (!intent || !job->status.is(JobStatus::Running) || job->phase != domain::name_of(JobPhase::needs_decision)) {
       throw conflict(fmt::format("job with status {} does not wait for a decision", job->status.text()), "wrong_state");
     }
-    if (resolution.outcome == "issued") {
+    if (issued) {
       if (certificates.front().public_key() != crypto::CertificateRequest::from_pem(intent->csr_pem).public_key()) {
         throw invalid_field("pem_chain", "invalid", "the first certificate of pem_chain was not issued for the key of this job's CSR");
       }
       store::ledger::store_result(tx, intent->id, resolution.pem_chain, certificates.front().serial());
       take_up_again(tx, *job, JobPhase::recording);
-    } else if (resolution.outcome == "not_issued") {
+    } else if (not_issued) {
       store::ledger::prepare_again(tx, intent->id);
       take_up_again(tx, *job, JobPhase::submitting);
     } else {
       const std::string error = "abandoned: the outcome at the CA could not be found out";
       store::ledger::end(tx, intent->id, domain::IntentState::abandoned, "abandoned", error);
       store::jobs::fail_open(tx, id, {error, false, std::nullopt});
-      store::certificates::settle_status(tx, job->certificate_id, error);
+      if (const auto certificate = store::certificates::find(tx, job->certificate_id)) {
+        give_up_issuance(tx, ground_, notifications_, *job, *certificate, error);
+      }
     }
     json::Writer details;
     details.begin_object().field("outcome", resolution.outcome).field("note", shorten(printable(resolution.note), 1024)).end_object();

@@ -44,13 +44,15 @@ class Installation {
   /// SIGKILL to the postmaster and all its children.
   void kill_database();
   int database_process() const;
-  /// SIGSTOP or SIGCONT to the postmaster and all its children: a database that is there and does not answer.
+  /// A signal to the postmaster and all its children; nothing happens when none runs.
   void signal_database(int signal);
 
   int server_port() const { return server_port_; }
 
   // --- REST ---
   Answer call(const std::string& method, const std::string& path, const std::string& body = {}, const std::string& key = kKey);
+  /// GET answers 200; false as well while nobody listens.
+  bool answers(const std::string& path);
   /// A call that must succeed: anything but 2xx throws with the answer.
   json::Document ask(const std::string& method, const std::string& path, const std::string& body = {});
 

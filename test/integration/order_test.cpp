@@ -172,5 +172,6 @@ TEST_CASE("a lost answer of a CA that cannot be asked waits for a person, whose 
   lose_the_answer("mc-abandoned");
   REQUIRE(all.resolve("mc-abandoned", R"({"outcome":"abandon"})").status == 200);
   CHECK(json::text_or(all.ask("GET", "/jobs/" + all.only_job("mc-abandoned")), "status") == "Failed");
+  CHECK(all.audited("renewal_gave_up", "mc-abandoned"));
   CHECK(all.orders() == 4);
 }
