@@ -15,11 +15,21 @@ report_build() {
   if [[ $last ]]; then printf '%s' "${last//[\[\]]/}"; else printf 'configuring'; fi
 }
 
+# readable COMMAND…: what it makes can be read by all, whatever the caller's umask: servers under test give up root, and
+# load their plugins afterwards.
+readable() {
+  local mask
+  mask=$(umask)
+  umask 022
+  "$@" || { umask "$mask"; return 1; }
+  umask "$mask"
+}
+
 # configure PRESET: sets BUILD_DIR and brings its build.ninja up to date.
 configure() {
   BUILD_DIR=$ROOT/build/$1
   BUILD_LOG=$BUILD_DIR/build.log
-  mkdir -p "$BUILD_DIR" 2>/dev/null && [[ -w $BUILD_DIR ]] ||
+  readable mkdir -p "$BUILD_DIR" 2>/dev/null && [[ -w $BUILD_DIR ]] ||
     fail "$BUILD_DIR cannot be written" "another account built here: remove $ROOT/build or give it to $(id -un)"
   : >"$BUILD_LOG"
   if [[ -e $BUILD_DIR/build.ninja ]]; then
@@ -27,7 +37,7 @@ configure() {
   else
     set -- cmake -S "$ROOT" --preset "$1"
   fi
-  with_progress "$BUILD_LOG" report_build "$@" || {
+  readable with_progress "$BUILD_LOG" report_build "$@" || {
     show_tail "$BUILD_LOG" 25
     fail "CMake could not configure $BUILD_DIR" "correct what it names; rm -rf $BUILD_DIR starts anew" "$BUILD_LOG"
   }
@@ -36,7 +46,7 @@ configure() {
 # compile [TARGET…]: after configure; without targets everything.
 compile() {
   local before=$SECONDS
-  NINJA_STATUS='[%p %f/%t] ' with_progress "$BUILD_LOG" report_build ninja -C "$BUILD_DIR" -j "$(build_jobs)" "$@" ||
+  NINJA_STATUS='[%p %f/%t] ' readable with_progress "$BUILD_LOG" report_build ninja -C "$BUILD_DIR" -j "$(build_jobs)" "$@" ||
     explain_build_failure "$BUILD_LOG"
   if ((SECONDS - before < 2)); then step_note 'nothing to do'; fi
 }
